@@ -1,0 +1,166 @@
+"""Places and parts: where a dataset's files live and what they are called.
+
+A `Place` is a directory on any fsspec filesystem. Everything is written under a temporary name and
+renamed on success, so a file that has its final name is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+import pyarrow as pa
+
+from columns.errors import OutputError
+
+TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True, order=True)
+class PartName:
+    """The name of one part of a set: formats and parses ``stem-00003-of-00016.suffix``.
+
+    >>> PartName("train", 3, 16, "arrow").format()
+    'train-00003-of-00016.arrow'
+    >>> PartName.parse("part-00000-of-00002.parquet").count
+    2
+    """
+
+    stem: str
+    index: int
+    count: int
+    suffix: str
+
+    _PATTERN = re.compile(r"(?P<stem>[a-z_]+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.(?P<suffix>[a-z]+)")
+
+    def format(self) -> str:
+        """The file name."""
+        return f"{self.stem}-{self.index:05d}-of-{self.count:05d}.{self.suffix}"
+
+    @classmethod
+    def parse(cls, name: str) -> PartName:
+        """Read a file name back; `OutputError` when it is not a part's name."""
+        match = cls._PATTERN.fullmatch(name)
+        if match is None:
+            raise OutputError(f"{name}: not a part name", hint="expected STEM-00000-of-00001.SUFFIX")
+        return cls(match["stem"], int(match["index"]), int(match["count"]), match["suffix"])
+
+    @classmethod
+    def series(cls, stem: str, count: int, suffix: str) -> list[str]:
+        """All names of a set, in order."""
+        return [cls(stem, index, count, suffix).format() for index in range(count)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory by URL or path, on any fsspec filesystem; cheap to pickle and to send to workers."""
+
+    url: str
+
+    @cached_property
+    def _at(self) -> tuple[Any, str]:
+        filesystem, path = fsspec.core.url_to_fs(self.url)
+        return filesystem, path.rstrip("/") or "/"
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"url": self.url}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        object.__setattr__(self, "url", state["url"])
+
+    @property
+    def local(self) -> Path | None:
+        """The local path, or None on another filesystem."""
+        filesystem, path = self._at
+        return Path(path) if filesystem.protocol in ("file", ("file", "local")) else None
+
+    def child(self, name: str) -> Place:
+        """The place ``name`` below this one."""
+        return Place(f"{self.url.rstrip('/')}/{name}")
+
+    def path(self, name: str) -> str:
+        """The filesystem's own path of a file here."""
+        return f"{self._at[1]}/{name}"
+
+    def names(self) -> list[str]:
+        """Sorted names of the files directly here; empty when the place does not exist."""
+        filesystem, path = self._at
+        filesystem.invalidate_cache()
+        if not filesystem.isdir(path):
+            return []
+        found = filesystem.ls(path, detail=True)
+        return sorted(Path(f["name"]).name for f in found if f["type"] == "file")
+
+    def exists(self, name: str) -> bool:
+        """Whether the file is here (under its final name, so: complete)."""
+        filesystem, _ = self._at
+        filesystem.invalidate_cache()
+        return bool(filesystem.exists(self.path(name)))
+
+    def size(self, name: str) -> int:
+        """Size of a file in bytes."""
+        return int(self._at[0].size(self.path(name)))
+
+    def open(self, name: str) -> Any:
+        """Open for reading: memory-mapped where local, a pyarrow file elsewhere."""
+        if self.local is not None:
+            return pa.memory_map(self.path(name))
+        return pa.PythonFile(self._at[0].open(self.path(name), "rb"), mode="r")
+
+    def read(self, name: str) -> bytes:
+        """The whole of a (small) file."""
+        return cast(bytes, self._at[0].cat_file(self.path(name)))
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[BinaryIO]:
+        """Write a file atomically: nothing is seen under ``name`` until the block ends well."""
+        filesystem, root = self._at
+        filesystem.makedirs(root, exist_ok=True)
+        temporary = self.path(f"{TEMPORARY}{uuid.uuid4().hex}-{name}")
+        try:
+            with filesystem.open(temporary, "wb") as sink:
+                yield cast(BinaryIO, sink)
+            self._publish(temporary, self.path(name))
+        except BaseException:
+            if filesystem.exists(temporary):
+                filesystem.rm_file(temporary)
+            raise
+
+    def _publish(self, temporary: str, final: str) -> None:
+        if self.local is not None:
+            os.replace(temporary, final)
+        else:
+            self._at[0].mv(temporary, final)
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write a small file atomically."""
+        with self.write(name) as sink:
+            sink.write(data)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove files here; those already gone are fine."""
+        for name in names:
+            if self.exists(name):
+                self._at[0].rm_file(self.path(name))
+
+    def remove_tree(self) -> None:
+        """Remove this place and everything below it; fine when it is not there."""
+        filesystem, path = self._at
+        filesystem.invalidate_cache()
+        if self.local is not None:
+            shutil.rmtree(path, ignore_errors=True)
+        elif filesystem.exists(path):
+            filesystem.rm(path, recursive=True)
+
+    def sweep(self) -> None:
+        """Remove what an interrupted run left under temporary names."""
+        self.remove([name for name in self.names() if name.startswith(TEMPORARY)])

@@ -1,0 +1,175 @@
+"""Build: the five stages one after the other, then the manifest, the report and the run's log."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+
+from columns.errors import OutputError
+from columns.files import Place
+from pipelines import preflight
+from pipelines.dataset import RUN, Dataset
+from pipelines.decide import DecideConfig, decide, decide_stage
+from pipelines.engine import Engine
+from pipelines.ingest import Inputs, ingest, ingest_stage, list_inputs
+from pipelines.link import LinkConfig, link, link_stage
+from pipelines.manifest import write_manifest
+from pipelines.measure import MeasureConfig, measure, measure_stage
+from pipelines.progress import Display, Watch
+from pipelines.recipe import LoadedRecipe
+from pipelines.report import write_report
+from pipelines.shard import ShardConfig, shard
+from pipelines.stage import COMMIT, Stage, outputs_fingerprint, read_json
+from sources import IngestConfig
+
+STAGES = ("ingest", "measure", "link", "decide", "shard")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What is built from what, where, and which stages of it."""
+
+    inputs: tuple[str, ...]
+    place: Place
+    columns: tuple[str, ...] = ()
+    stages: tuple[str, ...] = STAGES
+
+
+@dataclass
+class Build:
+    """One run of the job. Finished stages are skipped; results never depend on the engine."""
+
+    loaded: LoadedRecipe
+    options: BuildOptions
+    engine: Engine
+    display: Display
+    _log: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Run the stages that were asked for; with all of them, finish the dataset."""
+        preflight.check_packages()
+        preflight.check_output(self.options.place)
+        for name in STAGES:
+            runner: Callable[[], None] = getattr(self, f"_{name}")
+            if name in self.options.stages:
+                runner()
+        if self.options.stages == STAGES:
+            self._finish()
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The dataset that is built."""
+        return Dataset(self.options.place)
+
+    @cached_property
+    def ingest_config(self) -> IngestConfig:
+        """The recipe's ingest section with the column map of the command line."""
+        config = self.loaded.recipe.ingest
+        pairs = tuple(_pair(text) for text in self.options.columns)
+        return dataclasses.replace(config, columns=(*config.columns, *pairs)) if pairs else config
+
+    def _ingest(self) -> None:
+        clones = self.dataset.work.child("clones")
+        inputs = list_inputs(self.options.inputs, self.ingest_config, clones)
+        try:
+            preflight.check_space(self.options.place, inputs.total_bytes)
+            stage = ingest_stage(self.dataset, inputs, self.ingest_config, self.loaded.recipe.layout)
+            read = self.dataset.work.child("ingest").child("read")
+            watch = Watch("ingest", lambda: len(read.names()) + len(stage.done()), len(inputs.units) + stage.units)
+            self._stage(stage, watch, lambda: ingest(self.engine, self.dataset, stage, inputs, self.ingest_config))
+        finally:
+            self._discard(inputs)
+
+    def _discard(self, inputs: Inputs) -> None:
+        inputs.discard()
+        self.dataset.work.remove_tree()
+
+    def _measure(self) -> None:
+        recipe = self.loaded.recipe
+        near = recipe.dedup.near
+        config = MeasureConfig(recipe.filters.signals, recipe.dedup.minhash, recipe.contamination, near)
+        stage = measure_stage(self.dataset, config, self._upstream(self.dataset.documents, "ingest"))
+        self._stage(stage, _parts(stage), lambda: measure(self.engine, self.dataset, stage, config))
+
+    def _link(self) -> None:
+        config = LinkConfig(self.loaded.recipe.dedup.near, self.loaded.recipe.dedup.bands)
+        stage = link_stage(self.dataset, config, self._upstream(self.dataset.facts, "measure"))
+        self._stage(stage, _parts(stage), lambda: link(self.engine, self.dataset, stage, config))
+
+    def _decide(self) -> None:
+        config = self.decide_config
+        upstream = self._upstream(self.dataset.facts, "measure") + self._upstream(self.dataset.links, "link")
+        stage = decide_stage(self.dataset, config, upstream)
+        self._stage(stage, _parts(stage), lambda: decide(self.engine, self.dataset, stage, config))
+
+    @cached_property
+    def decide_config(self) -> DecideConfig:
+        """The recipe's decisions."""
+        recipe = self.loaded.recipe
+        dedup = recipe.dedup
+        rules = recipe.filters.resolve()
+        return DecideConfig(rules, dedup.exact, dedup.near, dedup.keep, recipe.contamination, recipe.pack)
+
+    def _shard(self) -> None:
+        recipe = self.loaded.recipe
+        upstream = self._upstream(self.dataset.documents, "ingest") + self._upstream(self.dataset.ledger, "decide")
+        config = ShardConfig(recipe.tokenizer, recipe.pack)
+        self._log += shard(self.engine, self.dataset, config, upstream, self.display)
+
+    def _finish(self) -> None:
+        write_manifest(self.dataset, self.loaded)
+        write_report(self.options.place)
+        packages = ("thresher", "apache-beam", "pyarrow", "numpy", "numba", "tokenizers", "tiktoken")
+        log = {
+            "stages": self._log,
+            "runner": self.engine.runner,
+            "workers": self.engine.workers,
+            "mode": self.engine.mode,
+            "python": platform.python_version(),
+            "packages": {name: version(name) for name in packages},
+        }
+        self.options.place.write_bytes(RUN, orjson.dumps(log, option=orjson.OPT_INDENT_2))
+
+    def _stage(self, stage: Stage, watch: Watch, work: Callable[[], object]) -> None:
+        self._log.append(run_stage(stage, watch, work, self.display))
+
+    def _upstream(self, place: Place, name: str) -> str:
+        return committed(place, name)
+
+
+def run_stage(stage: Stage, watch: Watch, work: Callable[[], object], display: Display) -> dict[str, Any]:
+    """Run a stage unless it is finished; returns what to log."""
+    if stage.finished():
+        display.note(f"[dim]· {watch.label:<9} done before[/dim]")
+        return {"stage": watch.label, "seconds": 0.0, "skipped": True}
+    started = time.monotonic()
+    with display.stage(watch):
+        work()
+    return {"stage": watch.label, "seconds": round(time.monotonic() - started, 3), "skipped": False}
+
+
+def committed(place: Place, name: str) -> str:
+    """Fingerprint of a finished stage's outputs; `OutputError` when it is not finished."""
+    commit: Mapping[str, Any] | None = read_json(place, COMMIT)
+    if commit is None:
+        raise OutputError(f"{place.url}: stage {name} is not finished", hint=f"run first: thresher run {name} …")
+    return outputs_fingerprint(commit)
+
+
+def _parts(stage: Stage) -> Watch:
+    return Watch(stage.name, lambda: len(stage.done()), stage.units)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    ours, sep, theirs = text.partition("=")
+    if not (sep and ours and theirs):
+        raise OutputError(f"--column {text}: expected OURS=THEIRS", hint="for example: --column content=body")
+    return ours, theirs

@@ -1,0 +1,75 @@
+"""Engines: which Beam runner does the work, and with which options. Never changes a byte of the result."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from columns.files import Place
+from pipelines.stage import RunUnit, Stage, UnitRecord
+
+LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A runner, its worker count and every other Beam option as typed by the user.
+
+    ``DirectRunner`` is pinned to Beam's own `FnApiRunner`: the default would first try to download
+    another engine and fall back silently. ``mode`` is ``threads`` (kernels release the GIL, so
+    they scale) or ``processes``.
+    """
+
+    runner: str = "DirectRunner"
+    workers: int = 0
+    mode: str = "threads"
+    options: tuple[str, ...] = ()
+
+    @property
+    def local(self) -> bool:
+        """Whether work happens in this machine's processes, so that exchanges go by reference."""
+        return self.runner in LOCAL_RUNNERS
+
+    def run(self, label: str, wire: Callable[[beam.Pipeline], None]) -> None:
+        """Build a pipeline with ``wire`` and wait until it is done."""
+        logging.getLogger("apache_beam").setLevel(logging.ERROR)
+        pipeline = beam.Pipeline(runner=self._runner(), options=self._options(label))
+        wire(pipeline)
+        pipeline.run().wait_until_finish()
+
+    def exchange(self, work: Place) -> Place | None:
+        """Where exchanges by reference put their chunks; None where the engine shuffles itself."""
+        return work if self.local else None
+
+    def _runner(self) -> FnApiRunner | str:
+        return FnApiRunner() if self.local else self.runner
+
+    def _options(self, label: str) -> PipelineOptions:
+        flags: list[str] = list(self.options)
+        if self.local:
+            workers = self.workers or os.cpu_count() or 1
+            mode = "in_memory" if workers == 1 else f"multi_{'processing' if self.mode == 'processes' else 'threading'}"
+            flags += [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
+        elif not any(flag.startswith("--job_name") for flag in flags):
+            flags += [f"--job_name=thresher-{label}"]
+        options = PipelineOptions(flags)
+        options.view_as(SetupOptions).save_main_session = False
+        return options
+
+
+def run_units(engine: Engine, stage: Stage, work: Callable[[int], UnitRecord], units: Sequence[int]) -> None:
+    """Run ``work`` over units of a stage as one Beam job: Create, Reshuffle, one ParDo."""
+    if not units:
+        return
+
+    def wire(pipeline: beam.Pipeline) -> None:
+        numbers = pipeline | "Units" >> beam.Create(list(units)) | "Spread" >> beam.Reshuffle()
+        _ = numbers | stage.name.capitalize() >> beam.Map(RunUnit(stage, work))
+
+    engine.run(stage.name, wire)

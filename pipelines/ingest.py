@@ -1,0 +1,150 @@
+"""Ingest: sources -> document parts. Content is written once, in an order that no worker decides.
+
+Units of the sources are read in any order on any worker; every document then goes to the part that
+its ``doc_id`` names and is sorted there, so the same input gives the same parts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from columns.batch import concat
+from columns.beam import Exchange, count, load_chunks
+from columns.document import DOC_ID_BYTES, DOCUMENT
+from columns.errors import InputError
+from columns.files import Place
+from columns.fingerprint import code_fingerprint, fingerprint
+from columns.tables import write_documents
+from pipelines.dataset import Dataset, Names
+from pipelines.engine import Engine
+from pipelines.recipe import LayoutConfig
+from pipelines.stage import Stage, UnitRecord
+from sources import IngestConfig, Listing, Unit, parse_spec, read_unit
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the sources list before anything is read."""
+
+    specs: tuple[str, ...]
+    units: tuple[Unit, ...]
+    skipped: Mapping[str, int]
+    total_bytes: int
+    fingerprint: str
+
+
+def list_inputs(specs: Sequence[str], config: IngestConfig, work: Place) -> Inputs:
+    """List every source; the order in which they were given does not matter."""
+    ordered = tuple(sorted(set(specs)))
+    listings = [parse_spec(spec).units(config, work) for spec in ordered]
+    units = tuple(unit for listing in listings for unit in listing.units)
+    if not units:
+        raise InputError(_nothing(ordered, config, listings), hint="give other --input, or other ingest.languages")
+    skipped: Counter[str] = Counter()
+    for listing in listings:
+        skipped.update(listing.skipped)
+    total = sum(listing.total_bytes for listing in listings)
+    identity = fingerprint([listing.fingerprint for listing in listings])
+    return Inputs(ordered, units, dict(sorted(skipped.items())), total, identity)
+
+
+def _nothing(specs: Sequence[str], config: IngestConfig, listings: Sequence[Listing]) -> str:
+    seen = sum(sum(listing.skipped.values()) for listing in listings)
+    wanted = ", ".join(config.languages) or "any known language"
+    return f"nothing to read in {', '.join(specs)}: expected files in {wanted}, found {seen} other entries"
+
+
+def part_of(batch: pa.RecordBatch, *, parts: int) -> np.ndarray:
+    """The part of each document: its ``doc_id``'s first 32 bits, scaled to the number of parts."""
+    ids = batch.column("doc_id")
+    raw = np.frombuffer(ids.buffers()[1], np.uint8)
+    rows = raw[ids.offset * DOC_ID_BYTES : (ids.offset + len(ids)) * DOC_ID_BYTES].reshape(-1, DOC_ID_BYTES)
+    heads = rows[:, :4].copy().view(">u4").ravel().astype(np.uint64)
+    return ((heads * np.uint64(parts)) >> np.uint64(32)).astype(np.int64)
+
+
+def in_order(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Documents sorted by repo, path, identity and provenance: a total order up to equal rows."""
+    keys = pa.table({
+        "repo": batch.column("repo"), "path": batch.column("path"),
+        "doc_id": batch.column("doc_id").cast(pa.binary()), "provenance": batch.column("provenance"),
+    })  # fmt: skip
+    return batch.take(pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names]))
+
+
+@dataclass(frozen=True)
+class ReadUnit:
+    """Read one unit of a source; the number of units read shows in a counter and as a marker file."""
+
+    config: IngestConfig
+    progress: Place
+
+    def __call__(self, element: tuple[int, Unit]) -> Iterator[pa.RecordBatch]:
+        """Yield the unit's document batches."""
+        number, unit = element
+        for batch in read_unit(unit, self.config):
+            count("ingest.rows", batch.num_rows)
+            yield batch
+        self.progress.write_bytes(f"{number:07d}", b"")
+
+
+@dataclass(frozen=True)
+class WritePart:
+    """Write one document part from its exchanged rows."""
+
+    dataset: Dataset
+    names: Names
+    stage: Stage
+
+    def __call__(self, element: tuple[int, list[pa.RecordBatch]]) -> int:
+        """Sort, write and record one part."""
+        part, values = element
+        batch = in_order(concat(load_chunks(values), DOCUMENT))
+        name = self.names.part(part)
+        write_documents(self.dataset.documents, name, [batch], DOCUMENT)
+        self.stage.record(part, UnitRecord((name,), _counts(batch), {}))
+        return part
+
+
+def _counts(batch: pa.RecordBatch) -> dict[str, int]:
+    problems = Counter(str(p).split(":")[0] for p in batch.column("problem").to_pylist() if p is not None)
+    sizes = pc.sum(batch.column("size")).as_py() or 0
+    return {"files": batch.num_rows, "bytes": sizes, **{f"problem.{k}": n for k, n in problems.items()}}
+
+
+def ingest_stage(dataset: Dataset, inputs: Inputs, config: IngestConfig, layout: LayoutConfig) -> Stage:
+    """The stage, bound to what the sources listed."""
+    code = code_fingerprint("columns", "sources", "pipelines.ingest")
+    identity = fingerprint([config, layout, inputs.fingerprint, code])
+    return Stage("ingest", dataset.documents, identity, layout.parts(inputs.total_bytes))
+
+
+def ingest(engine: Engine, dataset: Dataset, stage: Stage, inputs: Inputs, config: IngestConfig) -> Mapping[str, object]:
+    """Run the stage as one Beam job: read units, exchange by part, write parts."""
+    stage.place.remove_tree()
+    stage.begin()
+    scratch = dataset.work.child("ingest")
+    scratch.remove_tree()
+    wire = partial(_wire, dataset=dataset, stage=stage, inputs=inputs, config=config, engine=engine)
+    engine.run("ingest", wire)
+    return stage.commit({"inputs": list(inputs.specs), "skipped": dict(inputs.skipped)})
+
+
+def _wire(
+    pipeline: beam.Pipeline, *, dataset: Dataset, stage: Stage, inputs: Inputs, config: IngestConfig, engine: Engine
+) -> None:
+    scratch, parts = dataset.work.child("ingest"), stage.units
+    work = engine.exchange(scratch.child("chunks"))
+    units = pipeline | "Units" >> beam.Create(list(enumerate(inputs.units))) | "Spread" >> beam.Reshuffle()
+    read = ReadUnit(config, scratch.child("read"))
+    batches = units | "Read" >> beam.FlatMap(read).with_output_types(pa.RecordBatch)
+    gathered = batches | "Exchange" >> Exchange(partial(part_of, parts=parts), parts, work)
+    _ = gathered | "Write" >> beam.Map(WritePart(dataset, Names(parts), stage))

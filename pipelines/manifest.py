@@ -1,0 +1,132 @@
+"""The manifest: what the dataset is. Written last; equal input and recipe give equal bytes.
+
+It holds no time, no host and no output path; those are in ``run.json``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from columns.errors import OutputError
+from columns.fingerprint import code_fingerprint
+from columns.tables import read_whole
+from contamination import load_suite
+from dedup import curve
+from pipelines.dataset import Dataset, Names
+from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
+from pipelines.recipe import LoadedRecipe, Note
+from pipelines.stage import COMMIT, outputs_fingerprint, read_json
+from shards import Manifest, write_manifest as write
+
+ROOMS = ("columns", "sources", "filters", "dedup", "contamination", "shards", "pipelines")
+
+
+def write_manifest(dataset: Dataset, loaded: LoadedRecipe) -> None:
+    """Collect what the stages committed and write ``manifest.json``."""
+    write(dataset.place, Manifest(collect(dataset, loaded)))
+
+
+def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
+    """The manifest's sections as plain data."""
+    documents, links, ledger, shards = (
+        _commit(place) for place in (dataset.documents, dataset.links, dataset.ledger, dataset.shards)
+    )
+    return {
+        "format": "thresher/1",
+        "recipe": describe_recipe(loaded),
+        "fingerprints": {
+            "recipe": loaded.recipe.fingerprint(),
+            "code": code_fingerprint(*ROOMS),
+            "documents": outputs_fingerprint(documents),
+            "ledger": outputs_fingerprint(ledger),
+        },
+        "inputs": documents["inputs"],
+        "documents": _documents(documents),
+        "funnel": list(funnel(ledger, loaded)),
+        "dedup": _dedup(links, loaded),
+        "contamination": _contamination(dataset, loaded),
+        "tokenizer": shards["tokenizer"],
+        "tokens": shards["tokens"],
+        "shards": shards["shards"],
+        "ledger": _ledger(ledger),
+    }
+
+
+def _commit(place: Any) -> dict[str, Any]:
+    commit = read_json(place, COMMIT)
+    if commit is None:
+        raise OutputError(f"{place.url}: not a finished stage", hint="run the whole build: thresher build …")
+    return commit
+
+
+def describe_recipe(loaded: LoadedRecipe) -> dict[str, Any]:
+    """The recipe with every rule's citation and the status of every other value."""
+    recipe = loaded.recipe
+    plain = dataclasses.asdict(recipe)
+    plain["filters"]["rules"] = [dataclasses.asdict(rule) for rule in recipe.filters.resolve().rules]
+    plain["notes"] = {path: dataclasses.asdict(note) for path, note in sorted(loaded.notes.items())}
+    return plain
+
+
+def funnel(ledger: Mapping[str, Any], loaded: LoadedRecipe) -> Iterator[dict[str, Any]]:
+    """What is left after each rule, in the order of decision."""
+    counts = ledger["counts"]
+    files, size = counts["files"], counts["bytes"]
+    yield {"rule": "read", "status": "", "files": files, "bytes": size, "removed_files": 0, "removed_bytes": 0}
+    statuses = _statuses(loaded)
+    for rule in ledger["rules"]:
+        gone, gone_bytes = counts[f"files.{rule}"], counts[f"bytes.{rule}"]
+        files, size = files - gone, size - gone_bytes
+        entry = {"rule": rule, "status": statuses.get(rule, "ours"), "files": files, "bytes": size}
+        yield entry | {"removed_files": gone, "removed_bytes": gone_bytes}
+
+
+def _statuses(loaded: LoadedRecipe) -> dict[str, str]:
+    notes = loaded.notes
+    said = {rule.name: rule.status for rule in loaded.recipe.filters.resolve().rules}
+    about = {EXACT_RULE: "dedup.exact", NEAR_RULE: "dedup.near", CONTAMINATED_RULE: "contamination.suites"}
+    return {PROBLEM_RULE: "ours", **{rule: notes.get(path, Note()).status for rule, path in about.items()}, **said}
+
+
+def _documents(documents: Mapping[str, Any]) -> dict[str, Any]:
+    counts = documents["counts"]
+    problems = {key.removeprefix("problem."): n for key, n in counts.items() if key.startswith("problem.")}
+    return {
+        "files": counts["files"],
+        "bytes": counts["bytes"],
+        "problems": problems,
+        "skipped": documents["skipped"],
+        "parts": len(documents["outputs"]),
+    }
+
+
+def _dedup(links: Mapping[str, Any], loaded: LoadedRecipe) -> dict[str, Any]:
+    bands = loaded.recipe.dedup.bands
+    found = curve(bands)
+    return {
+        **{key: links["counts"].get(key, 0) for key in ("exact_groups", "candidates", "edges", "buckets_capped")},
+        "curve": [[round(s, 6), round(p, 6)] for s, p in found.points],
+        "knee": round(found.knee, 6),
+        "recall_at_threshold": round(found.recall, 6),
+    }
+
+
+def _contamination(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
+    tasks: dict[str, int] = {}
+    names = Names(dataset.parts())
+    files = 0
+    for part in range(names.count):
+        for found in read_whole(dataset.ledger, names.part(part), ["tasks"]).column("tasks").to_pylist():
+            files += bool(found)
+            for task in found or ():
+                tasks[task] = tasks.get(task, 0) + 1
+    suites = [load_suite(name) for name in loaded.recipe.contamination.suites]
+    described = {suite.name: {"tasks": len(suite.tasks), "sha256": suite.sha256} for suite in suites}
+    return {"suites": described, "files": files, "tasks": dict(sorted(tasks.items()))}
+
+
+def _ledger(ledger: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"name": output["name"], "sha256": output["sha256"]} for output in ledger["outputs"]]
+

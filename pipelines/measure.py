@@ -1,0 +1,122 @@
+"""Measure: one pass over content, every kernel on the same batch; documents -> facts.
+
+A unit of work is one part, so a fact file is row-aligned with the document file of the same name and
+nothing is ever joined on content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from columns.batch import concat
+from columns.beam import count
+from columns.document import DOCUMENT
+from columns.fingerprint import code_fingerprint, fingerprint
+from columns.tables import read_table, write_arrow, write_table
+from columns.words import word_hashes
+from contamination import OVERLAPS, ContaminationConfig, Index, build_index, overlaps
+from dedup import MinHashConfig, signatures
+from filters import SIGNALS, SignalsConfig, measure_signals
+from pipelines.dataset import Dataset, Names
+from pipelines.engine import Engine, run_units
+from pipelines.stage import Stage, UnitRecord
+
+CARRIED = (
+    "doc_id", "content_hash", "problem", "repo", "path", "language", "license", "size", "stars", "forks", "updated"
+)  # fmt: skip
+FACTS = pa.schema([DOCUMENT.field(name) for name in CARRIED] + list(SIGNALS) + [pa.field("words", pa.int32())])
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """What is measured: the parts of a recipe that facts depend on."""
+
+    signals: SignalsConfig
+    minhash: MinHashConfig
+    contamination: ContaminationConfig
+    near: bool
+
+    def fingerprint(self) -> str:
+        """Equal when the facts would be equal: configuration, benchmark texts and kernel code."""
+        code = code_fingerprint("columns", "filters", "dedup", "contamination", "pipelines.measure")
+        index = benchmark_index(self.contamination).fingerprint
+        return fingerprint([self.signals, self.minhash, self.near, index, code])
+
+
+class Facts(NamedTuple):
+    """What one batch of documents measures to; ``facts`` and ``signature`` are row-aligned with it."""
+
+    facts: pa.RecordBatch
+    signature: pa.Array
+    overlaps: pa.RecordBatch
+
+
+@lru_cache(maxsize=4)
+def benchmark_index(config: ContaminationConfig) -> Index:
+    """The benchmark index of a configuration, built once per process."""
+    return build_index(config)
+
+
+def signature_schema(config: MinHashConfig) -> pa.Schema:
+    """Schema of the signature parts."""
+    return pa.schema([pa.field("signature", pa.list_(pa.uint32(), config.num_perm))])
+
+
+def measure_batch(batch: pa.RecordBatch, config: MeasureConfig, *, base_row: int = 0) -> Facts:
+    """Every fact of a batch of documents, in one pass over its content."""
+    content = batch.column("content")
+    words = word_hashes(content)
+    facts = [batch.column(name) for name in CARRIED]
+    facts += measure_signals(batch, config.signals).columns
+    facts.append(pa.array(np.diff(words.starts).astype(np.int32)))
+    kind = signature_schema(config.minhash).field(0).type
+    signature = signatures(content, config.minhash) if config.near else pa.nulls(batch.num_rows, kind)
+    found = overlaps(content, benchmark_index(config.contamination), words=words, base_row=base_row)
+    return Facts(pa.RecordBatch.from_arrays(facts, schema=FACTS), signature, found)
+
+
+@dataclass(frozen=True)
+class MeasurePart:
+    """The work of one unit: read a document part, write its facts, signatures and overlaps."""
+
+    dataset: Dataset
+    names: Names
+    config: MeasureConfig
+
+    def __call__(self, part: int) -> UnitRecord:
+        """Measure one part."""
+        measured = list(self._batches(part))
+        place = self.dataset.facts
+        schema = signature_schema(self.config.minhash)
+        facts = concat((m.facts for m in measured), FACTS)
+        signature = [pa.RecordBatch.from_arrays([m.signature], schema=schema) for m in measured]
+        outputs = (self.names.part(part), self.names.signatures(part), self.names.overlaps(part))
+        write_table(place, outputs[0], [facts], FACTS)
+        write_arrow(place, outputs[1], [concat(signature, schema)], schema)
+        found = write_table(place, outputs[2], [concat((m.overlaps for m in measured), OVERLAPS)], OVERLAPS)
+        return UnitRecord(outputs, {"rows": facts.num_rows, "overlaps": found}, {})
+
+    def _batches(self, part: int) -> Iterator[Facts]:
+        row = 0
+        for batch in read_table(self.dataset.documents, self.names.part(part)):
+            yield measure_batch(batch, self.config, base_row=row)
+            row += batch.num_rows
+            count("measure.rows", batch.num_rows)
+
+
+def measure_stage(dataset: Dataset, config: MeasureConfig, upstream: str) -> Stage:
+    """The stage, bound to the documents it measures."""
+    return Stage("measure", dataset.facts, fingerprint([config.fingerprint(), upstream]), dataset.parts())
+
+
+def measure(engine: Engine, dataset: Dataset, stage: Stage, config: MeasureConfig) -> Mapping[str, object]:
+    """Run the stage as one Beam job over the parts that are left."""
+    pending = stage.begin()
+    run_units(engine, stage, MeasurePart(dataset, Names(stage.units), config), pending)
+    return stage.commit()

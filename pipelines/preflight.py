@@ -1,0 +1,67 @@
+"""Preflight: what would stop a build in an hour is said now, in one line, with a hint."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from columns.errors import EnvironmentProblem, OutputError
+from columns.files import Place
+
+ROOMS = ("columns", "sources", "filters", "dedup", "contamination", "shards", "training", "pipelines")
+SPACE_FACTOR = 3.0
+
+
+def check_packages(rooms: Iterable[str] = ROOMS) -> None:
+    """Refuse to run when another package of the same name shadows one of ours."""
+    home = Path(__file__).resolve().parent.parent
+    for room in rooms:
+        spec = importlib.util.find_spec(room)
+        places = [Path(place).resolve().parent for place in (spec.submodule_search_locations or [])] if spec else []
+        if home not in places:
+            found = str(places[0] / room) if places else "nothing"
+            raise EnvironmentProblem(
+                f"package {room}: expected the one in {home}, found {found}",
+                hint=f"another distribution or folder named {room} is in the way; use a clean virtual environment",
+            )
+
+
+def check_output(place: Place) -> None:
+    """Refuse an output that cannot be written (permissions, missing credentials, a file in its place)."""
+    local = place.local
+    if local is not None and local.exists() and not local.is_dir():
+        raise OutputError(f"{place.url}: expected a directory, found a file", hint="choose another --output")
+    probe = f".probe-{uuid.uuid4().hex}"
+    try:
+        place.write_bytes(probe, b"")
+        place.remove([probe])
+    except (OSError, PermissionError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OutputError(f"{place.url}: cannot write there: {reason}", hint=_output_hint(place)) from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise EnvironmentProblem(f"{place.url}: cannot write there: {reason}", hint=_output_hint(place)) from error
+
+
+def _output_hint(place: Place) -> str:
+    if place.url.startswith(("gs://", "gcs://")):
+        return "log in with: gcloud auth application-default login (and install thresher[gcp])"
+    return "check the path and its permissions, or choose another --output"
+
+
+def check_space(place: Place, input_bytes: int) -> None:
+    """Refuse when a local output has clearly too little room for documents, facts, tokens and shards."""
+    local = place.local
+    if local is None:
+        return
+    free = shutil.disk_usage(local if local.exists() else local.parent).free
+    needed = int(input_bytes * SPACE_FACTOR)
+    if free < needed:
+        raise EnvironmentProblem(
+            f"{place.url}: about {needed / 1e9:.1f} GB needed for {input_bytes / 1e9:.1f} GB of input, "
+            f"{free / 1e9:.1f} GB free",
+            hint="free some space or give --output on another disk",
+        )

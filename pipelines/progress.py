@@ -1,0 +1,66 @@
+"""Progress: one bar per stage on a terminal, one line per stage elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How far a stage is: units done (counted from the files that workers leave) and their total."""
+
+    label: str
+    done: Callable[[], int]
+    total: int
+
+
+@dataclass
+class Display:
+    """Shows stages on a console; quiet shows nothing."""
+
+    console: Console
+    quiet: bool = False
+
+    def note(self, text: str) -> None:
+        """Say one line."""
+        if not self.quiet:
+            self.console.print(text, highlight=False)
+
+    @contextmanager
+    def stage(self, watch: Watch) -> Iterator[None]:
+        """Show a stage while the block runs."""
+        started = time.monotonic()
+        if self.quiet or not self.console.is_terminal:
+            yield
+        else:
+            with self._bar(watch):
+                yield
+        self.note(f"[green]✓[/green] {watch.label:<9} {time.monotonic() - started:6.1f} s")
+
+    @contextmanager
+    def _bar(self, watch: Watch) -> Iterator[None]:
+        columns = (SpinnerColumn(), TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as progress:
+            task = progress.add_task(watch.label, total=watch.total)
+            stop = threading.Event()
+
+            def follow() -> None:
+                while not stop.wait(POLL_SECONDS):
+                    progress.update(task, completed=watch.done())
+
+            follower = threading.Thread(target=follow, daemon=True)
+            follower.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                follower.join()

@@ -1,0 +1,126 @@
+"""Putting numbers, rules and untrusted text into words that people can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_SYMBOLS: Mapping[str, str] = {"gt": ">", "lt": "<", "ge": "≥", "le": "≤", "eq": "=", ">=": "≥", "<=": "≤", "==": "="}
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_STEPS: Mapping[str, tuple[str, str]] = {
+    "read": ("Files read", "everything the inputs listed"),
+    "problem": ("Could not be read", "no usable text: unreadable, binary, malformed or too large"),
+    "size": ("Size", "outside the recipe's size limits"),
+    "exact_duplicate": ("Exact duplicates", "the same text as a file that is kept instead"),
+    "contaminated": ("Benchmark contamination", "holds a benchmark task the model will be tested on"),
+    "near_duplicate": ("Near-duplicates", "almost the same text as a file that is kept instead"),
+}
+
+
+def plain(text: str, *, lines: bool = False) -> str:
+    """Make untrusted text harmless to show: control and direction-changing characters become visible.
+
+    A terminal escape, a NUL or a right-to-left override in a file or its name can then neither act
+    nor reorder what is shown (CVE-2021-42574, "Trojan Source"). Newlines stay only with ``lines``.
+
+    >>> plain("a\\x1b[31m\\u202eb")
+    'a␛[31m⟨U+202E⟩b'
+    """
+    kept = text if lines else text.replace("\n", "␊").replace("\t", "␉")
+    return _UNSAFE.sub(_visible, kept)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return chr(0x2400 + code) if code < 0x20 else f"⟨U+{code:04X}⟩"
+
+
+def count(value: float) -> str:
+    """A number of things, with thousands separators.
+
+    >>> count(1204)
+    '1,204'
+    """
+    return f"{int(value):,}"
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "file"), counted(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
+def size(value: float) -> str:
+    """Bytes in decimal units.
+
+    >>> size(999), size(1_500_000)
+    ('999 B', '1.5 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{int(value)} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage that never rounds something to nothing, nor a part to the whole.
+
+    >>> share(1, 100_000), share(0, 5), share(99_999, 100_000)
+    ('<0.1%', '0%', '>99.9%')
+    """
+    if not whole or not part:
+        return "0%"
+    percent = 100 * part / whole
+    if percent < 0.1:
+        return "<0.1%"
+    return ">99.9%" if 99.9 < percent < 100 else f"{percent:.3g}%"
+
+
+def measured(value: Any) -> str:
+    """A measured value: yes/no, a count, or a number with four significant digits.
+
+    >>> measured(1204), measured(0.24561), measured(True), measured(None)
+    ('1,204', '0.2456', 'yes', '–')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return f"{int(value):,}" if isinstance(value, int | float) else plain(str(value))
+
+
+def drops_when(op: str, value: Any) -> str:
+    """The condition under which a rule drops a file.
+
+    >>> drops_when("gt", 1000), drops_when("is", True)
+    ('> 1000', 'is yes')
+    """
+    shown = measured(value) if isinstance(value, bool) or not isinstance(value, int | float) else f"{value:g}"
+    return f"{_SYMBOLS.get(op, op)} {shown}".strip()
+
+
+def cited(status: str, source: str) -> str:
+    """Where a value comes from, in brackets.
+
+    >>> cited("published", "Codex §3.1"), cited("ours", "")
+    ('(published, Codex §3.1)', '(ours)')
+    """
+    said = ", ".join(part for part in (status, source) if part)
+    return f"({said})" if said else ""
+
+
+def step_title(rule: str) -> str:
+    """The name of a step of the funnel, for people."""
+    return _STEPS[rule][0] if rule in _STEPS else rule
+
+
+def step_meaning(rule: str) -> str:
+    """What a fixed step of the funnel is about; empty for content rules."""
+    return _STEPS[rule][1] if rule in _STEPS else ""

@@ -1,0 +1,55 @@
+"""Shards: kept documents to token ids, packed rows and files that a trainer maps into memory.
+
+The room's map, in the order a document meets it:
+
+* `tokenizer` – `TokenizerConfig`, `make_tokenizer`, `load_tokenizer`; behind it `vocabulary` (what a tokenizer
+  is, as data), `bpe` (training, file formats), `patterns` (how text is cut) and `encoders` (the engines).
+* `order` – keys, the train/validation split, the training sample, ranges of keys that are shards.
+* `tokens` – token parts: `tokenise_part`, `write_tokens`, and `gather`, which reads one shard's slice
+  of all parts.
+* `packing` – `pack`: documents into rows of ``seq_len``, every token accounted for.
+* `format`, `writer`, `reader` – the files: schemas, `write_shard`, `open_shard`, `ShardSet`.
+* `manifest` – `Manifest`, `read_manifest`, `verify`: the dataset's commit point.
+"""
+
+from shards.format import shard_names
+from shards.manifest import Manifest, read_manifest, verify
+from shards.order import key_range, order_keys, sample, shard_count, shard_of, shard_ranges, split_of
+from shards.packing import Documents, PackConfig, Packed, pack
+from shards.reader import Found, Shard, ShardSet, TokenDocument, open_shard
+from shards.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
+from shards.tokens import count_tokens, gather, tokenise_part, write_tokens
+from shards.writer import ShardInfo, write_shard
+
+__all__ = [
+    "Documents",
+    "Found",
+    "Manifest",
+    "PackConfig",
+    "Packed",
+    "Shard",
+    "ShardInfo",
+    "ShardSet",
+    "TokenDocument",
+    "Tokenizer",
+    "TokenizerConfig",
+    "count_tokens",
+    "gather",
+    "key_range",
+    "load_tokenizer",
+    "make_tokenizer",
+    "open_shard",
+    "order_keys",
+    "pack",
+    "read_manifest",
+    "sample",
+    "shard_count",
+    "shard_names",
+    "shard_of",
+    "shard_ranges",
+    "split_of",
+    "tokenise_part",
+    "verify",
+    "write_shard",
+    "write_tokens",
+]

@@ -1,0 +1,209 @@
+"""Reading shards: token ids as NumPy views of the mapped file, documents put together again, and `find`.
+
+The file stays mapped while a `Shard` lives; views keep it alive by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from columns.document import DOC_ID_BYTES
+from columns.errors import OutputError
+from columns.files import PartName, Place
+from shards.format import BATCH_ROWS, FORMAT, SHARD_SUFFIX, SPLITS
+from shards.order import order_keys, shard_of
+
+
+class Found(NamedTuple):
+    """One piece of a document: ``length`` tokens at ``row``, ``start``, from its token ``doc_offset``."""
+
+    shard: str
+    row: int
+    start: int
+    doc_offset: int
+    length: int
+
+
+class TokenDocument(NamedTuple):
+    """A document as the shards hold it: ``ids`` with the end of text, missing when not ``complete``."""
+
+    doc_id: bytes
+    ids: np.ndarray
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One open shard; rows are numbered from 0."""
+
+    name: str
+    source: Any
+    reader: Any
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the shard says about itself: format, sequence length, tokenizer, end of text, split."""
+        found = self.reader.schema.metadata or {}
+        return {key.decode(): value.decode() for key, value in found.items()}
+
+    @property
+    def seq_len(self) -> int:
+        """Ids per row."""
+        return int(self.reader.schema.field("input_ids").type.list_size)
+
+    @cached_property
+    def batches(self) -> list[pa.RecordBatch]:
+        """All record batches, of 1024 rows but for the last; mapped, not read, where local."""
+        return [self.reader.get_batch(index) for index in range(self.reader.num_record_batches)]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(batch.num_rows for batch in self.batches)
+
+    @cached_property
+    def views(self) -> list[np.ndarray]:
+        """The ids of each batch, ``uint16|uint32[rows, seq_len]``, without a copy where the file is local."""
+        return [_view(batch.column("input_ids")) for batch in self.batches]
+
+    def row(self, index: int) -> np.ndarray:
+        """The ids of one row, a view ``[seq_len]``."""
+        if not 0 <= index < self.rows:
+            raise IndexError(f"{self.name}: row {index} of {self.rows}")
+        view: np.ndarray = self.views[index // BATCH_ROWS][index % BATCH_ROWS]
+        return view
+
+    def spans(self) -> Iterator[tuple[int, int, int, int, bytes]]:
+        """Every piece of every row: ``(row, start, stop, doc_offset, doc_id)``."""
+        row = 0
+        for batch in self.batches:
+            for n_tokens, doc_ids, starts, offsets in zip(
+                *(
+                    batch.column(name).to_pylist()
+                    for name in ("n_tokens", "doc_ids", "doc_starts", "doc_offsets")
+                ),
+                strict=True,
+            ):
+                for item in zip(starts, [*starts[1:], n_tokens], offsets, doc_ids, strict=True):
+                    yield (row, *item)
+                row += 1
+
+    def documents(self) -> Iterator[TokenDocument]:
+        """The shard's documents in order, put together from their pieces."""
+        eot = int(self.metadata["thresher.eot"])
+        held: list[np.ndarray] = []
+        current = b""
+        for row, start, stop, offset, doc_id in self.spans():
+            if offset == 0 and held:
+                yield _document(current, held, eot)
+                held = []
+            current = doc_id
+            held.append(self.row(row)[start:stop])
+        if held:
+            yield _document(current, held, eot)
+
+    def find(self, doc_id: bytes) -> list[Found]:
+        """Where the pieces of a document are; reads only the id column."""
+        wanted = pa.scalar(doc_id, pa.binary(DOC_ID_BYTES))
+        return [piece for index in range(len(self.batches)) for piece in self._find_in(index, wanted)]
+
+    def _find_in(self, index: int, wanted: pa.Scalar) -> Iterator[Found]:
+        batch = self.batches[index]
+        doc_ids = batch.column("doc_ids")
+        hits = np.flatnonzero(pc.equal(doc_ids.flatten(), wanted).to_numpy(zero_copy_only=False))
+        bounds = doc_ids.offsets.to_numpy() - doc_ids.offsets[0].as_py()
+        starts = batch.column("doc_starts").flatten()
+        offsets = batch.column("doc_offsets").flatten()
+        for hit in hits.tolist():
+            row = int(np.searchsorted(bounds, hit, side="right")) - 1
+            last = hit + 1 == bounds[row + 1]
+            stop = batch.column("n_tokens")[row].as_py() if last else starts[hit + 1].as_py()
+            start = starts[hit].as_py()
+            yield Found(self.name, index * BATCH_ROWS + row, start, offsets[hit].as_py(), stop - start)
+
+
+def _view(ids: pa.Array) -> np.ndarray:
+    """A FixedSizeList as ``[rows, seq_len]`` over its own buffer."""
+    width = ids.type.list_size
+    dtype = ids.type.value_type.to_pandas_dtype()
+    _, data = ids.values.buffers()
+    start = (ids.offset * width + ids.values.offset) * np.dtype(dtype).itemsize
+    return np.frombuffer(data, dtype, len(ids) * width, start).reshape(len(ids), width)
+
+
+def _document(doc_id: bytes, pieces: list[np.ndarray], eot: int) -> TokenDocument:
+    ids = np.concatenate(pieces)
+    return TokenDocument(doc_id, ids, bool(ids[-1] == eot))
+
+
+def open_shard(place: Place | str | PathLike[str], name: str) -> Shard:
+    """Open one shard; `OutputError` when the file is not a shard or of another format version."""
+    at = place if isinstance(place, Place) else Place(str(place))
+    try:
+        source = at.open(name)
+        shard = Shard(name, source, pa.ipc.open_file(source))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise OutputError(f"{name}: not a shard: {error}") from None
+    if shard.metadata.get("thresher.format") != FORMAT:
+        raise OutputError(f"{name}: format {shard.metadata.get('thresher.format')}, expected {FORMAT}")
+    return shard
+
+
+class ShardSet:
+    """All shards of a dataset, or of one split: ``ShardSet("DIR")`` or ``ShardSet("DIR", split="train")``.
+
+    ``DIR`` is the dataset or its ``shards`` folder. Raises `OutputError` when there are no shards
+    or one is missing.
+    """
+
+    def __init__(self, place: Place | str | PathLike[str], split: str | None = None) -> None:
+        at = place if isinstance(place, Place) else Place(str(place))
+        self.place = at.child("shards") if at.child("shards").names() else at
+        self.names = _complete(self.place, SPLITS if split is None else (split,))
+
+    @cached_property
+    def shards(self) -> list[Shard]:
+        """Every shard, opened, in order of name."""
+        return [open_shard(self.place, name) for name in self.names]
+
+    def rows(self) -> int:
+        """Rows in all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    def documents(self) -> Iterator[TokenDocument]:
+        """Every document, shard by shard."""
+        for shard in self.shards:
+            yield from shard.documents()
+
+    def find(self, doc_id: bytes) -> list[Found]:
+        """Where a document's pieces are; its key names the one shard per split to look into."""
+        found = []
+        for shard in self.shards:
+            part = PartName.parse(shard.name)
+            key = order_keys(
+                pa.array([doc_id], pa.binary(DOC_ID_BYTES)), int(shard.metadata["thresher.shuffle_seed"])
+            )
+            if shard_of(key, part.count)[0] == part.index:
+                found += shard.find(doc_id)
+        return found
+
+
+def _complete(place: Place, splits: tuple[str, ...]) -> list[str]:
+    parts = [PartName.parse(name) for name in place.names() if name.endswith(f".{SHARD_SUFFIX}")]
+    wanted = [part for part in parts if part.stem in splits]
+    if not wanted:
+        raise OutputError(f"no shards of {', '.join(splits)} at {place.url}", hint="build the dataset first")
+    sets = {(part.stem, part.count) for part in wanted}
+    expected = {name for stem, count in sets for name in PartName.series(stem, count, SHARD_SUFFIX)}
+    missing = sorted(expected - {part.format() for part in wanted})
+    if missing:
+        raise OutputError(f"{place.url}: {len(missing)} shards are missing, the first is {missing[0]}")
+    return sorted(expected)

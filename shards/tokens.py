@@ -1,0 +1,127 @@
+"""Token parts: the kept documents of one part as token ids, and the slice of all parts that makes a shard.
+
+A part is sorted by (split, key, doc_id) and its schema metadata lists, per batch, the split and the first and
+last key. `gather` therefore opens only the batches of its key range: memory is bounded by one shard, on a
+local disk and on an object store alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from columns.errors import OutputError
+from columns.files import Place
+from columns.tables import write_arrow
+from shards.format import BATCH_ROWS, tokens_schema
+from shards.order import order_keys
+from shards.packing import Documents
+from shards.tokenizer import Tokenizer
+
+_INDEX = b"thresher.batches"
+
+
+def tokenise_part(
+    documents: Iterable[pa.RecordBatch], ledger: pa.Table, tokenizer: Tokenizer, shuffle_seed: int
+) -> pa.Table:
+    """Tokenise one part's kept documents: a table of `tokens_schema`, sorted by (split, key, doc_id).
+
+    ``documents`` need ``doc_id``, ``content`` and ``language``; ``ledger`` is row-aligned with them and needs
+    ``kept`` and ``split``. Memory: the part's ids, about half a byte per byte of text. Raises `OutputError`
+    when the two are not of equal length.
+    """
+    schema = tokens_schema(tokenizer.dtype)
+    found, row = [], 0
+    for batch in documents:
+        verdict = ledger.slice(row, batch.num_rows)
+        row += batch.num_rows
+        if verdict.num_rows == batch.num_rows:
+            found.append(_tokenise(batch, verdict, tokenizer, shuffle_seed))
+    if row != ledger.num_rows:
+        raise OutputError(
+            f"{row} documents but {ledger.num_rows} ledger rows", hint="run the decide stage again"
+        )
+    table = pa.Table.from_batches(found, schema)
+    order = [("split", "ascending"), ("key", "ascending"), ("doc_id", "ascending")]
+    return table.take(pc.sort_indices(table.drop_columns("ids"), order)).combine_chunks()
+
+
+def _tokenise(batch: pa.RecordBatch, verdict: pa.Table, tokenizer: Tokenizer, seed: int) -> pa.RecordBatch:
+    kept = pc.fill_null(verdict.column("kept").combine_chunks(), False)
+    rows = batch.select(["doc_id", "content", "language"]).filter(kept)
+    split = verdict.column("split").combine_chunks().filter(kept)
+    ids, offsets = tokenizer.encode_batch(rows.column("content"))
+    schema = tokens_schema(tokenizer.dtype)
+    tokens = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(ids))
+    key = pa.array(order_keys(rows.column("doc_id"), seed), pa.uint64())
+    columns = [key, rows.column("doc_id"), split.cast(pa.string()), rows.column("language"), tokens]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def write_tokens(place: Place, name: str, tokens: pa.Table) -> int:
+    """Write one part of tokens with its index; returns the rows."""
+    batches = list(_batches(tokens))
+    index = [[b["split"][0].as_py(), b["key"][0].as_py(), b["key"][-1].as_py()] for b in batches]
+    schema = tokens.schema.with_metadata({_INDEX: json.dumps(index).encode()})
+    return write_arrow(place, name, (b.replace_schema_metadata(schema.metadata) for b in batches), schema)
+
+
+def _batches(tokens: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Slices of at most `BATCH_ROWS` rows, none of which holds two splits."""
+    for split in sorted(pc.unique(tokens.column("split")).to_pylist()):
+        yield from tokens.filter(pc.field("split") == split).combine_chunks().to_batches(BATCH_ROWS)
+
+
+def count_tokens(tokens: pa.Table, by: str) -> dict[str, int]:
+    """Tokens per value of a column (``split`` or ``language``), one end of text per document included.
+
+    >>> column = {"language": ["python"], "ids": pa.array([[1, 2]], pa.large_list(pa.uint16()))}
+    >>> count_tokens(pa.table(column), "language")
+    {'python': 3}
+    """
+    lengths = pc.list_value_length(tokens.column("ids")).to_pylist()
+    totals: Counter[str] = Counter()
+    for value, length in zip(tokens.column(by).to_pylist(), lengths, strict=True):
+        totals[value or "unknown"] += length + 1
+    return dict(sorted(totals.items()))
+
+
+def gather(place: Place, names: Sequence[str], lo: int, hi: int | None, split: str) -> Documents:
+    """One split's documents with ``lo <= key < hi`` (None: to the end) of all parts, by (key, doc_id).
+
+    The result does not depend on how documents were spread over parts. Memory: twice the slice. Raises
+    `OutputError` when there are no parts.
+    """
+    if not names:
+        raise OutputError(f"no token parts at {place.url}", hint="run the shard stage again")
+    slices = [piece for name in names for piece in _slices(place, name, lo, hi, split)]
+    table = pa.Table.from_batches(slices, slices[0].schema)
+    order = pc.sort_indices(table.drop_columns("ids"), [("key", "ascending"), ("doc_id", "ascending")])
+    found = table.take(order).combine_chunks().to_batches()
+    rows = found[0] if found else slices[0]
+    tokens = rows.column("ids")
+    offsets = tokens.offsets.to_numpy(zero_copy_only=True)
+    return Documents(tokens.values.to_numpy(zero_copy_only=True), offsets, rows.column("doc_id"))
+
+
+def _slices(place: Place, name: str, lo: int, hi: int | None, split: str) -> Iterator[pa.RecordBatch]:
+    """The matching slices of one part, the first always empty so that even no match has a schema."""
+    with place.open(name) as source, pa.ipc.open_file(source) as reader:
+        schema = reader.schema.remove_metadata()
+        yield pa.RecordBatch.from_arrays([pa.array([], item.type) for item in schema], schema=schema)
+        for number, (found, first, last) in enumerate(json.loads(reader.schema.metadata[_INDEX])):
+            if found == split and last >= lo and (hi is None or first < hi):
+                batch = reader.get_batch(number).replace_schema_metadata(None)
+                yield _between(batch, lo, hi)
+
+
+def _between(batch: pa.RecordBatch, lo: int, hi: int | None) -> pa.RecordBatch:
+    keys = batch.column("key").to_numpy(zero_copy_only=True)
+    start = int(np.searchsorted(keys, np.uint64(lo)))
+    stop = len(keys) if hi is None else int(np.searchsorted(keys, np.uint64(hi)))
+    return batch.slice(start, stop - start)

@@ -1,0 +1,41 @@
+"""Sources: inputs of every kind as batches of documents.
+
+    parse_spec(text) -> Source          what the user names: tree:, git:, parquet:, jsonl:
+    Source.units(config) -> Listing     cut into independently readable units; what was skipped, and why
+    read_unit(unit, config)             a unit's `DOCUMENT` batches, complete with ids and hashes
+
+The map:
+
+    spec        the text that names a source
+    unit        Unit, Listing, Source: how sources are cut
+    reading     read_unit
+    config      IngestConfig
+    tree        directory trees                 files       whole files as rows (tree, git)
+    git         repositories: commits, clones   gitprogram  the git program, sandboxed
+    blobs       contents of a commit
+    parquet     row groups                      rows        rows of a table as documents
+    jsonl       JSON lines                      lines, inflate  bounded lines; gzip and zstd
+    headers     which column is which           cells       values as a document's types
+    locations   files on any fsspec filesystem  languages   languages by file name
+    decode      bytes to text                   completion  ids, hashes, sizes, languages
+"""
+
+from sources.completion import complete
+from sources.config import IngestConfig
+from sources.languages import KNOWN as KNOWN_LANGUAGES
+from sources.languages import language_of
+from sources.reading import read_unit
+from sources.spec import parse_spec
+from sources.unit import Listing, Source, Unit
+
+__all__ = [
+    "KNOWN_LANGUAGES",
+    "IngestConfig",
+    "Listing",
+    "Source",
+    "Unit",
+    "complete",
+    "language_of",
+    "parse_spec",
+    "read_unit",
+]

@@ -1,0 +1,47 @@
+"""The configuration of reading: what is read, and what of it is too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sources.headers import ALIASES
+from sources.languages import canonical
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """What to read from every source.
+
+    ``languages``: lower-case names; empty means every language `sources.languages` knows for trees and
+    git, and every row for tables. ``max_bytes``: a larger file keeps its row, without content and with the
+    problem "too_large". ``columns``: pairs (document column, the source's column) for tables whose
+    columns are not recognised; they win over recognition.
+
+    >>> IngestConfig(languages=("cpp",))
+    Traceback (most recent call last):
+    ValueError: languages: expected 'c++', got 'cpp'
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    languages: tuple[str, ...] = ()
+    max_bytes: int = 10_000_000
+    columns: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for language in self.languages:
+            if canonical(language) != language:
+                raise ValueError(f"languages: expected {canonical(language)!r}, got {language!r}")
+        if self.max_bytes < 1:
+            raise ValueError(f"max_bytes: expected at least 1, got {self.max_bytes}")
+        for ours, _ in self.columns:
+            if ours not in ALIASES:
+                raise ValueError(f"columns: expected one of {sorted(ALIASES)}, got {ours!r}")
+        if len({ours for ours, _ in self.columns}) < len(self.columns):
+            raise ValueError(f"columns: expected each document column once, got {self.columns}")
+
+    @property
+    def line_limit(self) -> int:
+        """Longest line of JSON that is parsed, in bytes: JSON writes one byte as at most six."""
+        return 6 * self.max_bytes + (1 << 20)

@@ -1,0 +1,135 @@
+"""Parquet: row groups as units, read column by column; a damaged file costs itself, never its neighbours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from columns.batch import split_by_bytes
+from sources.cells import column
+from sources.config import IngestConfig
+from sources.files import problem_row
+from sources.headers import require_content, resolve
+from sources.locations import Location, locate, open_location
+from sources.rows import Table, row_batch
+from sources.unit import Listing, Skipped, Unit
+
+SUFFIXES = (".parquet", ".parq", ".pq")
+
+_MAX_ROWS = 1 << 16
+
+
+@dataclass(frozen=True)
+class ParquetUnit(Unit):
+    """One row group; ``first_row`` is its first row's number in the file, counted from 0."""
+
+    group: int
+    first_row: int
+    rows: int
+
+    def read(self, config: IngestConfig, batch_bytes: int, skipped: Skipped) -> Iterator[pa.RecordBatch]:
+        """Read the row group; from where it is damaged on, one row says how many are lost."""
+        at = self.first_row
+        try:
+            stream = _stream(self, config, batch_bytes)
+            while (batch := next(stream, None)) is not None:
+                documents = _documents(batch, self.name, at, config, skipped)
+                at += batch.num_rows
+                yield from split_by_bytes(documents, batch_bytes)
+        except (pa.ArrowException, OSError) as error:
+            lost = f"malformed: rows {at} to {self.first_row + self.rows - 1}: {one_line(error)}"
+            yield problem_row("parquet", f"{self.name}#row={at}", f"{self.name}#row={at}", lost)
+
+
+@dataclass(frozen=True)
+class DamagedUnit(Unit):
+    """A file that cannot be opened: one row with the problem."""
+
+    source: str
+    problem: str
+
+    def read(self, config: IngestConfig, batch_bytes: int, skipped: Skipped) -> Iterator[pa.RecordBatch]:
+        """Yield the row that stands for the file."""
+        yield problem_row(self.source, self.name, self.name, self.problem)
+
+
+@dataclass(frozen=True)
+class ParquetSource:
+    """Parquet files by path, folder or glob, on any fsspec filesystem."""
+
+    pattern: str
+
+    @property
+    def spec(self) -> str:
+        """The canonical text of this source."""
+        return f"parquet:{self.pattern}"
+
+    def units(self, config: IngestConfig, *, workdir: str | None = None) -> Listing:
+        """Read the footers: one unit per row group. `InputError` when a file has no content column."""
+        skipped: Skipped = Counter()
+        found = locate(self.pattern, SUFFIXES, skipped)
+        units = tuple(unit for location in found for unit in _file_units(location, config))
+        rows = sum(unit.rows for unit in units if isinstance(unit, ParquetUnit))
+        return Listing(units, skipped, rows, sum(location.size for location in found))
+
+
+def one_line(error: Exception) -> str:
+    """An error's message on one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200]
+
+
+def _file_units(location: Location, config: IngestConfig) -> list[Unit]:
+    try:
+        with open_location(location.url) as file, pq.ParquetFile(file) as parquet:
+            names, footer = parquet.schema_arrow.names, parquet.metadata
+            groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
+            sizes = [(group.num_rows, group.total_byte_size) for group in groups]
+    except (pa.ArrowException, OSError) as error:
+        return [_damaged(location, error)]
+    require_content(location.name, names, config.columns)
+    units: list[Unit] = []
+    first = 0
+    for index, (rows, size) in enumerate(sizes):
+        units.append(ParquetUnit(location.name, location.url, size, index, first, rows))
+        first += rows
+    return units
+
+
+def _damaged(location: Location, error: Exception) -> DamagedUnit:
+    kind = "truncated" if isinstance(error, pa.ArrowInvalid) else "unreadable"
+    return DamagedUnit(location.name, location.url, location.size, "parquet", f"{kind}: {one_line(error)}")
+
+
+def _stream(unit: ParquetUnit, config: IngestConfig, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    with open_location(unit.location) as file, pq.ParquetFile(file) as parquet:
+        header = resolve(parquet.schema_arrow.names, config.columns)
+        per_row = max(1, unit.bytes // max(1, unit.rows))
+        rows = min(_MAX_ROWS, max(1, batch_bytes // per_row))
+        wanted = list(dict.fromkeys(header.values()))
+        batches = parquet.iter_batches(rows, row_groups=[unit.group], columns=wanted, use_threads=False)
+        for batch in batches:
+            arrays = [batch.column(theirs) for theirs in header.values()]
+            yield pa.RecordBatch.from_arrays(arrays, names=list(header))
+
+
+def _documents(
+    batch: pa.RecordBatch, name: str, first: int, config: IngestConfig, skipped: Skipped
+) -> pa.RecordBatch:
+    columns = {ours: column(ours, batch.column(ours)) for ours in batch.schema.names if ours != "content"}
+    columns["content"] = _raw(batch.column("content"))
+    places = [f"{name}#row={row}" for row in range(first, first + batch.num_rows)]
+    return row_batch("parquet", Table(columns, places), config, skipped)
+
+
+def _raw(content: pa.Array) -> pa.Array:
+    """The content's bytes, whatever type holds them; what is no text is null and so "missing"."""
+    if pa.types.is_dictionary(content.type):
+        content = content.dictionary_decode()
+    try:
+        return content.cast(pa.large_binary())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(content), pa.large_binary())

@@ -1,0 +1,28 @@
+"""Reading: a unit's complete document batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from columns.batch import BATCH_BYTES
+from sources.completion import complete
+from sources.config import IngestConfig
+from sources.unit import Skipped, Unit
+
+
+def read_unit(
+    unit: Unit, config: IngestConfig, *, batch_bytes: int = BATCH_BYTES, skipped: Skipped | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield a unit's documents as `DOCUMENT` batches of about ``batch_bytes`` of text.
+
+    Every row is complete (`sources.completion.complete`). Content never raises: what cannot be read is a
+    row with a ``problem``. Rows of a table in languages that are not selected are counted in ``skipped``.
+    ``batch_bytes`` changes where batches are cut and nothing else.
+    """
+    counts: Skipped = Counter() if skipped is None else skipped
+    for batch in unit.read(config, batch_bytes, counts):
+        if batch.num_rows:
+            yield complete(batch)

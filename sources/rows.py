@@ -1,0 +1,106 @@
+"""Rows of a table as documents: what Parquet and JSON lines have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from columns.document import PROBLEMS, document_batch
+from sources.config import IngestConfig
+from sources.decode import decode
+from sources.headers import TEXTS
+from sources.languages import canonical, language_of
+from sources.unit import Skipped
+
+_STATED = ("repo", "ref", "blob_id", "license", "stars", "forks", "updated")
+
+
+class Table(NamedTuple):
+    """Rows under document column names: ``content`` large_binary, the others as `sources.cells` types them.
+
+    ``places`` are the provenances, one per row: "FILE#row=12", "FILE#line=3".
+    """
+
+    columns: Mapping[str, pa.Array]
+    places: Sequence[str]
+
+
+def row_batch(source: str, table: Table, config: IngestConfig, skipped: Skipped) -> pa.RecordBatch:
+    """Turn rows into a document batch; rows of languages that are not selected are counted and left out.
+
+    A row whose content is missing keeps the problem it states; with an unknown language it is never left out.
+
+    A row without a path gets its provenance as path, so that it can be named. The size is the content's own;
+    a stated size is used only where there is no content.
+    """
+    rows = len(table.places)
+    places = pa.array(table.places, pa.string())
+    found = {name: table.columns.get(name, None) for name in (*TEXTS, "size", "lossy", "binary")}
+    text = decode(table.columns["content"], config.max_bytes)
+    paths = places if found["path"] is None else pc.coalesce(found["path"], places)
+    columns = {name: table.columns[name] for name in _STATED if name in table.columns} | {
+        "path": paths,
+        "content": text.content,
+        "encoding": _encoding(text.encoding, found["encoding"]),
+        "lossy": text.lossy
+        if found["lossy"] is None
+        else pc.or_(text.lossy, pc.fill_null(found["lossy"], False)),
+        "size": _size(table.columns["content"], found["size"]),
+        "language": _language(found["language"], paths),
+        "source": [source] * rows,
+        "provenance": places,
+        "problem": _problem(text.problem, found["problem"], found["binary"]),
+    }
+    return _selected(document_batch(columns, rows), config.languages, skipped)
+
+
+def _encoding(decoded: pa.Array, stated: pa.Array | None) -> pa.Array:
+    if stated is None:
+        return decoded
+    kept = pc.if_else(pc.equal(decoded, "utf-8"), pc.utf8_lower(stated), None)
+    return pc.coalesce(kept, decoded)
+
+
+def _size(content: pa.Array, stated: pa.Array | None) -> pa.Array:
+    measured = pc.cast(pc.binary_length(content), pa.int64())
+    return measured if stated is None else pc.coalesce(measured, stated)
+
+
+def _language(stated: pa.Array | None, paths: pa.Array) -> pa.Array:
+    if stated is None:
+        return pa.array([language_of(path) for path in paths.to_pylist()], pa.string())
+    encoded = stated.dictionary_encode()
+    names = pa.array([canonical(name) for name in encoded.dictionary.to_pylist()], pa.string())
+    taken = names.take(encoded.indices)
+    if not taken.null_count:
+        return taken
+    pairs = zip(taken.to_pylist(), paths.to_pylist(), strict=True)
+    return pa.array([language_of(path) if name is None else name for name, path in pairs], pa.string())
+
+
+def _problem(decoded: pa.Array, stated: pa.Array | None, binary: pa.Array | None) -> pa.Array:
+    """The problem: where the content is missing, what the source says about it."""
+    is_missing = pc.fill_null(pc.equal(decoded, "missing"), False)
+    if binary is not None:
+        decoded = pc.if_else(pc.and_(is_missing, pc.fill_null(binary, False)), "binary", decoded)
+    if stated is None:
+        return decoded
+    known = [p if p and p.split(":", 1)[0] in PROBLEMS else None for p in stated.to_pylist()]
+    return pc.coalesce(pc.if_else(is_missing, pa.array(known, pa.string()), None), decoded)
+
+
+def _selected(batch: pa.RecordBatch, languages: Sequence[str], skipped: Skipped) -> pa.RecordBatch:
+    if not languages:
+        return batch
+    language, problem = batch.column("language"), batch.column("problem")
+    unknown = pc.and_(pc.is_null(language), pc.is_valid(problem))
+    wanted = pc.or_(pc.is_in(language, pa.array(languages, pa.string())), unknown)
+    left_out = batch.num_rows - int(np.count_nonzero(wanted))
+    if not left_out:
+        return batch
+    skipped["other_language"] += left_out
+    return batch.filter(wanted)

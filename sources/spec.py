@@ -1,0 +1,144 @@
+"""Specs: the text that names a source, on a command line or in a recipe.
+
+    tree:PATH              a directory of files
+    git:PATH_OR_URL[@REF]  a repository at a branch, tag or commit (also git+https://…)
+    parquet:PATH_OR_GLOB   tables; a folder means all Parquet files below it
+    jsonl:PATH_OR_GLOB     JSON lines, plain, .gz or .zst
+
+Without a prefix the form is told by what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from columns.errors import InputError
+from sources.git import GitSource, is_bare
+from sources.jsonl import SUFFIXES as JSONL
+from sources.jsonl import JsonlSource
+from sources.locations import missing
+from sources.parquet import SUFFIXES as PARQUET
+from sources.parquet import ParquetSource
+from sources.tree import TreeSource
+from sources.unit import Source
+
+FORMS = ("tree:PATH", "git:PATH_OR_URL[@REF]", "parquet:PATH_OR_GLOB", "jsonl:PATH_OR_GLOB")
+
+_PREFIX = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
+_SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*\.git)")
+
+
+def parse_spec(text: str) -> Source:
+    """Read a spec; `InputError` with a hint when it names nothing that can be read.
+
+    >>> parse_spec("git:https://example.org/a/b.git@main")
+    GitSource(where='https://example.org/a/b.git', ref='main')
+    >>> parse_spec("tre:src")
+    Traceback (most recent call last):
+    columns.errors.InputError: tre:src: unknown kind of source 'tre'
+    hint: use one of tree:PATH, git:PATH_OR_URL[@REF], parquet:PATH_OR_GLOB, jsonl:PATH_OR_GLOB, or a path
+    """
+    if not text or "\0" in text:
+        raise InputError(f"{text!r}: not a source", hint=f"use one of {', '.join(FORMS)}")
+    match = _PREFIX.fullmatch(text)
+    if match and match["name"] in _READERS:
+        return _READERS[match["name"]](match["rest"])
+    if text.startswith("git+"):
+        return _git(text.removeprefix("git+"))
+    return _detect(text, match["name"] if match else None)
+
+
+def _tree(path: str) -> Source:
+    path = os.path.expanduser(path)
+    if not os.path.isdir(path):
+        raise InputError(f"{path}: not a directory") if os.path.exists(path) else missing(path)
+    return TreeSource(path)
+
+
+def _git(text: str) -> Source:
+    where, ref = _split_ref(text)
+    scp = _SCP.fullmatch(where)
+    if scp and not os.path.exists(where):
+        where = f"ssh://{scp['user'] or ''}{scp['host']}/{scp['path']}"
+    if where.startswith("file://"):
+        where = urlsplit(where).path
+    if "://" not in where:
+        where = os.path.expanduser(where)
+        if not os.path.exists(where) and not where.startswith("-"):
+            raise missing(where)
+    if ref == "":
+        raise InputError(f"{text}: no ref after '@'", hint="git:PATH_OR_URL@REF, or leave '@' out for HEAD")
+    return GitSource(where, ref)
+
+
+def _parquet(pattern: str) -> Source:
+    return ParquetSource(_existing(os.path.expanduser(pattern)))
+
+
+def _jsonl(pattern: str) -> Source:
+    return JsonlSource(_existing(os.path.expanduser(pattern)))
+
+
+_READERS: Mapping[str, Callable[[str], Source]] = {
+    "tree": _tree,
+    "git": _git,
+    "parquet": _parquet,
+    "jsonl": _jsonl,
+}
+
+
+def _existing(pattern: str) -> str:
+    if "://" not in pattern and not any(sign in pattern for sign in "*?[") and not os.path.exists(pattern):
+        raise missing(pattern)
+    return pattern
+
+
+def _split_ref(text: str) -> tuple[str, str | None]:
+    """Cut "@REF" off; an "@" before the path of a URL is the user's name, not a ref."""
+    if os.path.exists(text):
+        return text, None
+    scheme, separator, rest = text.rpartition("://")
+    scp = _SCP.match(text) if not separator else None
+    start = rest.find("/") + 1 if separator else scp.start("path") if scp else 0
+    where, at, ref = rest[start:].rpartition("@")
+    return (f"{scheme}{separator}{rest[:start]}{where}", ref) if at else (text, None)
+
+
+def _detect(text: str, prefix: str | None) -> Source:
+    where = os.path.expanduser(text)
+    if os.path.isdir(where):
+        return _folder(where)
+    lower = text.lower()
+    if lower.endswith(PARQUET):
+        return _parquet(text)
+    if lower.endswith(JSONL):
+        return _jsonl(text)
+    if re.search(r"\.git(@[^/]*)?$", text):
+        return _git(text)
+    if os.path.exists(where):
+        raise InputError(
+            f"{text}: not a kind of file that can be read", hint=f"use one of {', '.join(FORMS)}"
+        )
+    if prefix is None or "://" in text:
+        raise missing(text) if prefix is None else _unknown(text, prefix)
+    raise _unknown(text, prefix)
+
+
+def _unknown(text: str, prefix: str) -> InputError:
+    return InputError(
+        f"{text}: unknown kind of source {prefix!r}", hint=f"use one of {', '.join(FORMS)}, or a path"
+    )
+
+
+def _folder(path: str) -> Source:
+    if is_bare(path):
+        return GitSource(path)
+    with os.scandir(path) as entries:
+        names = [entry.name.lower() for entry in entries if not entry.name.startswith(".")]
+    for suffixes, source in ((PARQUET, ParquetSource), (JSONL, JsonlSource)):
+        if names and all(name.endswith(suffixes) for name in names):
+            return source(path)
+    return TreeSource(path)

@@ -1,0 +1,131 @@
+"""Directory trees: every regular file of a selected language below a folder.
+
+Symbolic links are never followed; ``.git`` and its like are not entered; sockets, pipes and devices
+are not opened. All of it is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from columns.errors import InputError
+from sources.config import IngestConfig
+from sources.files import File, Origin, file_batches, path_text
+from sources.languages import is_selected, language_of
+from sources.unit import Listing, Raw, Skipped, Unit, chunks
+
+METADATA_FOLDERS = frozenset((b".git", b".hg", b".svn"))
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class TreeUnit(Unit):
+    """Some files of a tree: paths below ``location`` as bytes, sorted."""
+
+    paths: tuple[Raw, ...]
+
+    def read(self, config: IngestConfig, batch_bytes: int, skipped: Skipped) -> Iterator[pa.RecordBatch]:
+        """Read the files; one that vanished or cannot be read keeps its row with the problem."""
+        root = os.fsencode(self.location)
+        files = (read_file(root, path, config.max_bytes) for path in self.paths)
+        return file_batches(
+            files, Origin("tree", self.name, None, f"{self.name}/"), config.max_bytes, batch_bytes
+        )
+
+
+@dataclass(frozen=True)
+class TreeSource:
+    """A directory tree; its documents' ``repo`` is the folder's name."""
+
+    path: str
+
+    @property
+    def spec(self) -> str:
+        """The canonical text of this source."""
+        return f"tree:{self.path}"
+
+    def units(self, config: IngestConfig, *, workdir: str | None = None) -> Listing:
+        """List the files in byte order of their paths, about 16 MiB a unit."""
+        root = os.path.abspath(self.path)
+        if not os.path.isdir(root):
+            raise InputError(f"{self.path}: not a directory", hint="tree: takes a directory")
+        skipped: Skipped = Counter()
+        found = sorted(_walk(os.fsencode(root), config.languages, skipped))
+        name = path_text(os.fsencode(os.path.basename(root))) or "/"
+        units = tuple(TreeUnit(name, root, size, tuple(paths)) for paths, size in chunks(found))
+        return Listing(units, skipped, len(found), sum(size for _, size in found))
+
+
+def read_file(root: bytes, path: bytes, max_bytes: int) -> File:
+    """Read one file, at most ``max_bytes`` of it; whatever goes wrong is the row's problem."""
+    name = path_text(path)
+    try:
+        descriptor = os.open(os.path.join(root, path), _OPEN)
+        with open(descriptor, "rb") as file:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                return File(name, None, None, "unreadable: no longer a regular file")
+            if facts.st_size > max_bytes:
+                return File(name, facts.st_size, None, "too_large")
+            raw = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        return File(name, None, None, "missing")
+    except OSError as error:
+        return File(name, None, None, f"unreadable: {error.strerror}")
+    return File(name, len(raw), raw)
+
+
+def _walk(root: bytes, languages: tuple[str, ...], skipped: Skipped) -> Iterator[tuple[bytes, int]]:
+    folders = [b""]
+    seen: set[tuple[int, int]] = set()
+    while folders:
+        folder = folders.pop()
+        for entry in _entries(os.path.join(root, folder), seen, skipped):
+            path = folder + b"/" + entry.name if folder else entry.name
+            kind = _kind(entry)
+            if kind == "folder":
+                folders.append(path)
+            elif kind != "file":
+                skipped[kind] += 1
+            elif not is_selected(language_of(path_text(entry.name)), languages):
+                skipped["other_language"] += 1
+            else:
+                yield path, _size(entry)
+
+
+def _entries(folder: bytes, seen: set[tuple[int, int]], skipped: Skipped) -> list[os.DirEntry[bytes]]:
+    try:
+        facts = os.stat(folder)
+        if (facts.st_dev, facts.st_ino) in seen:
+            skipped["folder_loop"] += 1
+            return []
+        seen.add((facts.st_dev, facts.st_ino))
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        skipped["unreadable_folder"] += 1
+        return []
+
+
+def _kind(entry: os.DirEntry[bytes]) -> str:
+    if entry.name in METADATA_FOLDERS:
+        return "version_control"
+    if entry.is_symlink():
+        return "symlink"
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if entry.is_file(follow_symlinks=False) else "not_a_file"
+
+
+def _size(entry: os.DirEntry[bytes]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0

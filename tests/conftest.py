@@ -1,0 +1,29 @@
+"""Fixtures every room's tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("thresher", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.load_profile("thresher")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside a developer's checkout; tests that need it skip without it."""
+    place = Path(os.environ.get("THRESHER_SHARED", ROOT.parent / "shared"))
+    if not (place / "data").is_dir():
+        pytest.skip("no folder of real data (set THRESHER_SHARED)")
+    return place
+
+
+@pytest.fixture(scope="session")
+def github_sample(shared: Path) -> Path:
+    """A Parquet file of real GitHub files."""
+    return shared / "data" / "github-sample.parquet"

@@ -1,0 +1,119 @@
+"""Small datasets in the shard format, and one Ray per session."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from columns.files import PartName
+
+SEQ_LEN = 16
+EOT = 0
+
+
+def shard_schema(ids: pa.DataType, split: str, seq_len: int = SEQ_LEN) -> pa.Schema:
+    fields = [
+        ("input_ids", pa.list_(ids, seq_len)),
+        ("n_tokens", pa.int32()),
+        ("doc_ids", pa.list_(pa.binary(16))),
+        ("doc_starts", pa.list_(pa.int32())),
+        ("doc_offsets", pa.list_(pa.int64())),
+    ]
+    said = {
+        "thresher.format": "thresher/1",
+        "thresher.seq_len": str(seq_len),
+        "thresher.tokenizer_sha256": "0" * 64,
+        "thresher.eot": str(EOT),
+        "thresher.split": split,
+    }
+    return pa.schema(fields, metadata=said)
+
+
+def shard_rows(schema: pa.Schema, first: int, rows: int, last_tokens: int) -> pa.RecordBatch:
+    """Rows whose first id is their number in the dataset; the last one holds ``last_tokens`` tokens."""
+    width = schema.field("input_ids").type.list_size
+    ids = (np.arange(rows)[:, None] * 7 + np.arange(width)[None, :]) % 50 + 1
+    ids[:, 0] = np.arange(first, first + rows)
+    lengths = np.full(rows, width)
+    lengths[-1] = last_tokens
+    ids[np.arange(width)[None, :] >= lengths[:, None]] = EOT
+    kind = schema.field("input_ids").type.value_type
+    arrays = [
+        pa.FixedSizeListArray.from_arrays(pa.array(ids.ravel(), kind), width),
+        pa.array(lengths, pa.int32()),
+        pa.array([[bytes(16), bytes([1]) * 16]] * rows, pa.list_(pa.binary(16))),
+        pa.array([[0, 5]] * rows, pa.list_(pa.int32())),
+        pa.array([[3, 0]] * rows, pa.list_(pa.int64())),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _write_shard(path: Path, schema: pa.Schema, first: int, rows: int, split: str) -> dict[str, Any]:
+    batch = shard_rows(schema, first, rows, last_tokens=6)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(pa.Table.from_batches([batch]), max_chunksize=4)
+    data = path.read_bytes()
+    tokens = sum(batch.column("n_tokens").to_pylist())
+    checksum = hashlib.sha256(data).hexdigest()
+    return {
+        "name": path.name,
+        "split": split,
+        "rows": rows,
+        "tokens": tokens,
+        "bytes": len(data),
+        "sha256": checksum,
+    }
+
+
+MakeDataset = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
+    """``make_dataset(train=(rows, rows…), validation=(rows,), ids=pa.uint16())`` -> a dataset directory."""
+
+    def make(
+        *,
+        train: tuple[int, ...] = (10, 7, 9),
+        validation: tuple[int, ...] = (5,),
+        ids: pa.DataType | None = None,
+        seq_len: int = SEQ_LEN,
+    ) -> Path:
+        place = tmp_path_factory.mktemp("dataset")
+        (place / "shards").mkdir()
+        entries, first = [], 0
+        for split, sizes in (("train", train), ("validation", validation)):
+            schema = shard_schema(ids or pa.uint16(), split, seq_len)
+            for name, rows in zip(PartName.series(split, len(sizes), "arrow"), sizes, strict=True):
+                entries.append(_write_shard(place / "shards" / name, schema, first, rows, split))
+                first += rows
+        manifest = {"format": "thresher/1", "tokenizer": {"vocab_size": 64, "eot": EOT}, "shards": entries}
+        (place / "manifest.json").write_text(json.dumps(manifest))
+        return place
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dataset(make_dataset: MakeDataset) -> Path:
+    """A dataset that no test changes: 26 training rows in three shards, 5 validation rows."""
+    return make_dataset()
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[Any]:
+    """One small Ray for all tests of a process."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield ray
+    ray.shutdown()

@@ -1,0 +1,163 @@
+"""Catalogue: the shards of a dataset as its manifest lists them, and reading one of them.
+
+The manifest is the commit point of a dataset: a file it does not list is not part of the dataset,
+and a file it lists must be there with the size it states. A directory listing is never trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from columns.errors import OutputError
+from columns.files import Place
+from columns.tables import read_arrow
+
+MANIFEST = "manifest.json"
+FORMAT = "thresher/"
+_CHUNK = 4 << 20
+
+Source = str | os.PathLike[str] | Place | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """One shard: where it is and what the manifest says of it (None: not stated)."""
+
+    place: Place
+    name: str
+    size: int
+    rows: int | None = None
+    sha256: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The filesystem's own path of the file."""
+        return self.place.path(self.name)
+
+    def schema(self) -> pa.Schema:
+        """The Arrow schema in the file's footer, with the ``thresher.*`` metadata."""
+        with self.place.open(self.name) as source, _ipc(source, self.path) as reader:
+            return reader.schema
+
+    def batches(self, *, verify: bool = False) -> Iterator[pa.RecordBatch]:
+        """Record batches in file order, views of the memory-mapped file where the place is local.
+
+        With ``verify`` the whole file is hashed first (about 1 to 2 GB/s) and `OutputError` is raised
+        when its SHA-256 is not the manifest's.
+        """
+        if verify:
+            self.verify()
+        try:
+            yield from read_arrow(self.place, self.name)
+        except pa.ArrowInvalid as broken:
+            raise _not_a_shard(self.path) from broken
+
+    def verify(self) -> None:
+        """Compare the file's SHA-256 with the manifest's; a shard without a stated one passes."""
+        if self.sha256 is None:
+            return
+        found = self._digest()
+        if found != self.sha256:
+            raise OutputError(
+                f"{self.path}: checksum expected {self.sha256[:16]}…, got {found[:16]}…",
+                hint="the shard was changed or damaged after the build: copy or build the dataset again",
+            )
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        with self.place.open(self.name) as source:
+            while chunk := source.read_buffer(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+
+def shard_files(source: Source, split: str = "train") -> list[ShardFile]:
+    """The shards of one split, in the manifest's order, each checked for presence and size.
+
+    ``source`` is a dataset directory (a path, an fsspec URL or a `Place`) or a list of shard files;
+    a list is taken as it is, in its order, whatever the split.
+
+    >>> shard_files("/no/such/dataset")
+    Traceback (most recent call last):
+    columns.errors.OutputError: /no/such/dataset: not a finished Thresher dataset (no manifest.json)
+    hint: finish it with: thresher build RECIPE --input ... --output /no/such/dataset
+    """
+    if isinstance(source, str | os.PathLike | Place):
+        return _from_manifest(_absolute(source), split)
+    return [_stated(_file_place(path), Path(path).name, {}) for path in source]
+
+
+def manifest(place: Place) -> dict[str, Any]:
+    """The dataset's manifest; `OutputError` when there is none or it is of another format."""
+    if not place.exists(MANIFEST):
+        raise OutputError(
+            f"{place.url}: not a finished Thresher dataset (no {MANIFEST})",
+            hint=f"finish it with: thresher build RECIPE --input ... --output {place.url}",
+        )
+    try:
+        found = orjson.loads(place.read(MANIFEST))
+    except orjson.JSONDecodeError as broken:
+        raise OutputError(
+            f"{place.path(MANIFEST)}: not JSON ({broken})", hint="build the dataset again"
+        ) from broken
+    said = found.get("format") if isinstance(found, dict) else None
+    if not str(said).startswith(FORMAT):
+        raise OutputError(
+            f"{place.path(MANIFEST)}: format expected {FORMAT}…, got {said!r}", hint="build it again"
+        )
+    return found
+
+
+def _from_manifest(place: Place, split: str) -> list[ShardFile]:
+    listed = manifest(place).get("shards", [])
+    chosen = [entry for entry in listed if entry["split"] == split]
+    if not chosen:
+        splits = sorted({entry["split"] for entry in listed}) or ["none"]
+        raise OutputError(f"{place.url}: no shards of split {split!r}", hint=f"splits: {', '.join(splits)}")
+    return [_stated(place.child("shards"), Path(entry["name"]).name, entry) for entry in chosen]
+
+
+def _stated(place: Place, name: str, entry: dict[str, Any]) -> ShardFile:
+    """The shard, after checking that the file is there with the size the manifest states."""
+    if not place.exists(name):
+        raise OutputError(
+            f"{place.path(name)}: shard is missing",
+            hint="it was moved or deleted after the build: copy it back or build the dataset again",
+        )
+    size = place.size(name)
+    if entry.get("bytes", size) != size:
+        raise OutputError(
+            f"{place.path(name)}: size expected {entry['bytes']} bytes, got {size}",
+            hint="the shard was changed or copied only in part: copy or build the dataset again",
+        )
+    return ShardFile(place, name, size, entry.get("rows"), entry.get("sha256"))
+
+
+def _absolute(source: str | os.PathLike[str] | Place) -> Place:
+    """The place with an absolute path where it is local: Ray's workers run in another directory."""
+    place = source if isinstance(source, Place) else Place(os.fspath(source))
+    return place if place.local is None else Place(str(place.local.absolute()))
+
+
+def _file_place(path: str | os.PathLike[str]) -> Place:
+    parent, _, _ = os.fspath(path).rpartition("/")
+    return _absolute(parent or ".")
+
+
+def _ipc(source: Any, path: str) -> Any:
+    try:
+        return pa.ipc.open_file(source)
+    except pa.ArrowInvalid as broken:
+        raise _not_a_shard(path) from broken
+
+
+def _not_a_shard(path: str) -> OutputError:
+    return OutputError(f"{path}: not a complete Arrow IPC file", hint="copy or build the dataset again")
