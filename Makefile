@@ -10,6 +10,7 @@ DEMO := build/demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test lint bench clean
+.PHONY: input
 
 demo: $(VENV)/.installed
 	@stdlib="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" && \
@@ -22,9 +23,11 @@ test: $(VENV)/.installed-test
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-bench: $(VENV)/.installed-test
-	@test -n "$(INPUT)" || { echo "make bench needs a Parquet file of source code: make bench INPUT=FILE" >&2; exit 2; }
+bench: input $(VENV)/.installed-test
 	@for script in benchmarks/bench_*.py; do $(BIN)/python "$$script" --input "$(INPUT)" || exit 1; done
+
+input:
+	@test -n "$(INPUT)" || { echo "make bench needs a Parquet file of source code: make bench INPUT=FILE" >&2; exit 2; }
 
 clean:
 	@rm -rf $(VENV) build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -206,9 +206,13 @@ class Exchange(beam.PTransform):
         if self.work is None:
             fn, kind = _ByValueFn(self.partition), tuple[int, pa.RecordBatch]
         else:
-            fn, kind = _ByReferenceFn(self.partition, self.work), tuple[int, ChunkRef]  # type: ignore[assignment]
+            fn, kind = _ByReferenceFn(self.partition, self.work), tuple[int, ChunkRef]
         pieces = batches | "Cut" >> beam.ParDo(fn).with_output_types(kind)
-        return {"rows": pieces, "all": self._every_number(batches.pipeline)} | beam.CoGroupByKey() | beam.Map(_rows)
+        return (
+            {"rows": pieces, "all": self._every_number(batches.pipeline)}
+            | beam.CoGroupByKey()
+            | beam.Map(_rows)
+        )
 
     def _every_number(self, pipeline: beam.Pipeline) -> beam.PCollection:
         numbers = [(number, True) for number in range(self.partitions)]

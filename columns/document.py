@@ -18,24 +18,40 @@ DOC_ID_BYTES = 16
 
 DOCUMENT = pa.schema(
     [
-        pa.field("doc_id", pa.binary(DOC_ID_BYTES), metadata={"about": "identity: repo, ref, path and content"}),
-        pa.field("repo", pa.string(), metadata={"about": "repository name, or the name of the tree's root folder"}),
+        pa.field(
+            "doc_id", pa.binary(DOC_ID_BYTES), metadata={"about": "identity: repo, ref, path and content"}
+        ),
+        pa.field(
+            "repo", pa.string(), metadata={"about": "repository name, or the name of the tree's root folder"}
+        ),
         pa.field("ref", pa.string(), metadata={"about": "commit, branch or tag the content was read at"}),
         pa.field("path", pa.string(), metadata={"about": "path inside the repository, '/' separated"}),
         pa.field("blob_id", pa.string(), metadata={"about": "git blob id in hex, where the source knows it"}),
         pa.field("content", pa.large_string(), metadata={"about": "the text; null when there is a problem"}),
-        pa.field("content_hash", pa.binary(32), metadata={"about": "SHA-256 of the UTF-8 text; null without text"}),
-        pa.field("encoding", pa.string(), metadata={"about": "what the bytes were decoded from: utf-8, utf-16-le, …"}),
+        pa.field(
+            "content_hash", pa.binary(32), metadata={"about": "SHA-256 of the UTF-8 text; null without text"}
+        ),
+        pa.field(
+            "encoding",
+            pa.string(),
+            metadata={"about": "what the bytes were decoded from: utf-8, utf-16-le, …"},
+        ),
         pa.field("lossy", pa.bool_(), metadata={"about": "true when bytes had to be replaced by U+FFFD"}),
         pa.field("size", pa.int64(), metadata={"about": "size of the original file in bytes"}),
         pa.field("language", pa.string(), metadata={"about": "lower-case language name"}),
         pa.field("license", pa.string(), metadata={"about": "licence as the source states it"}),
         pa.field("stars", pa.int64(), metadata={"about": "stars of the repository"}),
         pa.field("forks", pa.int64(), metadata={"about": "forks of the repository"}),
-        pa.field("updated", pa.timestamp("us", "UTC"), metadata={"about": "last change, as the source states it"}),
+        pa.field(
+            "updated", pa.timestamp("us", "UTC"), metadata={"about": "last change, as the source states it"}
+        ),
         pa.field("source", pa.string(), metadata={"about": "kind of source: tree, git, parquet, jsonl"}),
-        pa.field("provenance", pa.string(), metadata={"about": "where the row was read: file, row or commit"}),
-        pa.field("problem", pa.string(), metadata={"about": "why the content is missing; null when it is there"}),
+        pa.field(
+            "provenance", pa.string(), metadata={"about": "where the row was read: file, row or commit"}
+        ),
+        pa.field(
+            "problem", pa.string(), metadata={"about": "why the content is missing; null when it is there"}
+        ),
     ]
 )
 

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-
 _SOURCE_SUFFIXES = frozenset({".py", ".yaml", ".csv", ".npz"})
 
 

@@ -32,7 +32,7 @@ def content_hashes(content: pa.Array) -> pa.Array:
     'e3b0c442'
     """
     data, offsets = text_buffers(content)
-    view = memoryview(data)
+    view = data.data
     spans = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
     digests = [hashlib.sha256(view[start:end]).digest() for start, end in spans]
     missing = np.asarray(content.is_null()) if content.null_count else None

@@ -39,7 +39,8 @@ def read_table(place: Place, name: str, columns: Sequence[str] | None = None) ->
 def read_whole(place: Place, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a small Parquet part (facts, ledger) as one table."""
     with place.open(name) as source:
-        return pq.read_table(source, columns=columns, use_threads=False)
+        wanted = None if columns is None else list(columns)
+        return pq.read_table(source, columns=wanted, use_threads=False)
 
 
 def write_arrow(place: Place, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> int:

@@ -227,7 +227,7 @@ def _is_wide_break(code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 
 @njit(nogil=True, cache=True)
-def line_break_bytes(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def line_break_bytes(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """How many bytes the `str.splitlines` terminator at ``at`` has, 0 where there is none (for other kernels)."""
     byte = data[at]
     if byte == 13 and at + 1 < end and data[at + 1] == 10:

@@ -85,6 +85,11 @@ class BandConfig:
         if self.verify not in ("signature", "none"):
             raise ValueError(f"verify: expected signature or none, got {self.verify}")
 
+    @property
+    def least(self) -> float:
+        """The similarity a candidate needs to become an edge: the threshold, or 0 without verification."""
+        return self.threshold if self.verify == "signature" else 0.0
+
 
 class Curve(NamedTuple):
     """What a choice of bands and rows finds.

@@ -67,6 +67,7 @@ def permutations(config: MinHashConfig) -> tuple[np.ndarray, np.ndarray]:
     draw = np.random.RandomState(config.seed)
     a = draw.randint(0, 1 << 31, config.num_perm, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     b = draw.randint(0, 1 << 32, config.num_perm, dtype=np.uint32)
+    a.flags.writeable = b.flags.writeable = False  # shared by all callers
     return a, b
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
+
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_ROOM = 8  # counters per key; more give fewer keys to sort and a larger table
 
 
 def repeated(keys: np.ndarray) -> np.ndarray:
     """Positions whose key occurs at least twice, ``int64[m]``, in ascending order.
 
-    Most keys of a band table or of content hashes occur once; what follows sorts only the rest.
+    ``keys`` is ``uint64[n]``. Most keys of a band table or of content hashes occur once, so a table of
+    small counters first drops nearly all of them, and only the rest is sorted. 8 to 16 bytes a key.
 
     >>> repeated(np.array([7, 3, 7, 5], np.uint64)).tolist()
     [0, 2]
     """
-    order = np.argsort(keys)
-    ranked = keys[order]
-    same = ranked[1:] == ranked[:-1]
-    shared = np.zeros(len(keys), np.bool_)
+    if len(keys) == 0:
+        return np.zeros(0, np.int64)
+    bits = (_ROOM * len(keys) - 1).bit_length()
+    some = _crowded(keys, np.zeros(1 << bits, np.uint8), np.uint64(64 - bits))
+    order = some[np.argsort(keys[some])]
+    same = keys[order[1:]] == keys[order[:-1]]
+    shared = np.zeros(len(order), np.bool_)
     shared[1:] = same
     shared[:-1] |= same
     return np.sort(order[shared])
@@ -33,3 +41,17 @@ def run_starts(*keys: np.ndarray) -> np.ndarray:
     if count:
         new[1:-1] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
     return np.flatnonzero(new) if count else np.zeros(1, np.int64)
+
+
+@njit(nogil=True, cache=True)
+def _crowded(keys, counters, shift):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Positions of keys that share a counter with another key: all that repeat, and a few others."""
+    crowded = 0
+    for key in keys:
+        slot = (key * _FACTOR) >> shift
+        counters[slot] = min(counters[slot] + 1, 2)
+    found = np.empty(len(keys), np.int64)
+    for at in range(len(keys)):
+        found[crowded] = at
+        crowded += counters[(keys[at] * _FACTOR) >> shift] == 2
+    return found[:crowded].copy()

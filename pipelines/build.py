@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,14 +15,14 @@ import orjson
 from columns.errors import OutputError
 from columns.files import Place
 from pipelines import preflight
-from pipelines.dataset import RUN, Dataset
+from pipelines.dataset import MANIFEST, REPORT, RUN, Dataset
 from pipelines.decide import DecideConfig, decide, decide_stage
 from pipelines.engine import Engine
 from pipelines.ingest import Inputs, ingest, ingest_stage, list_inputs
 from pipelines.link import LinkConfig, link, link_stage
 from pipelines.manifest import write_manifest
 from pipelines.measure import MeasureConfig, measure, measure_stage
-from pipelines.progress import Display, Watch
+from pipelines.progress import Display, StageRunner, Watch
 from pipelines.recipe import LoadedRecipe
 from pipelines.report import write_report
 from pipelines.shard import ShardConfig, shard
@@ -61,13 +60,18 @@ class Build:
             runner: Callable[[], None] = getattr(self, f"_{name}")
             if name in self.options.stages:
                 runner()
-        if self.options.stages == STAGES:
+        if self.options.stages == STAGES and not self._is_complete():
             self._finish()
 
     @cached_property
     def dataset(self) -> Dataset:
         """The dataset that is built."""
         return Dataset(self.options.place)
+
+    @cached_property
+    def runner(self) -> StageRunner:
+        """Runs stages; a stage that changes takes the manifest and the report back first."""
+        return StageRunner(self.display, self.options.place, (MANIFEST, REPORT))
 
     @cached_property
     def ingest_config(self) -> IngestConfig:
@@ -83,8 +87,12 @@ class Build:
             preflight.check_space(self.options.place, inputs.total_bytes)
             stage = ingest_stage(self.dataset, inputs, self.ingest_config, self.loaded.recipe.layout)
             read = self.dataset.work.child("ingest").child("read")
-            watch = Watch("ingest", lambda: len(read.names()) + len(stage.done()), len(inputs.units) + stage.units)
-            self._stage(stage, watch, lambda: ingest(self.engine, self.dataset, stage, inputs, self.ingest_config))
+            watch = Watch(
+                "ingest", lambda: len(read.names()) + len(stage.done()), len(inputs.units) + stage.units
+            )
+            self._stage(
+                stage, watch, lambda: ingest(self.engine, self.dataset, stage, inputs, self.ingest_config)
+            )
         finally:
             self._discard(inputs)
 
@@ -120,9 +128,16 @@ class Build:
 
     def _shard(self) -> None:
         recipe = self.loaded.recipe
-        upstream = self._upstream(self.dataset.documents, "ingest") + self._upstream(self.dataset.ledger, "decide")
+        upstream = self._upstream(self.dataset.documents, "ingest") + self._upstream(
+            self.dataset.ledger, "decide"
+        )
         config = ShardConfig(recipe.tokenizer, recipe.pack)
-        self._log += shard(self.engine, self.dataset, config, upstream, self.display)
+        self._log += shard(self.engine, self.dataset, config, upstream, self.runner)
+
+    def _is_complete(self) -> bool:
+        place = self.options.place
+        skipped = all(entry["skipped"] for entry in self._log)
+        return skipped and place.exists(MANIFEST) and place.exists(REPORT)
 
     def _finish(self) -> None:
         write_manifest(self.dataset, self.loaded)
@@ -139,28 +154,19 @@ class Build:
         self.options.place.write_bytes(RUN, orjson.dumps(log, option=orjson.OPT_INDENT_2))
 
     def _stage(self, stage: Stage, watch: Watch, work: Callable[[], object]) -> None:
-        self._log.append(run_stage(stage, watch, work, self.display))
+        self._log.append(self.runner.run(stage, watch, work))
 
     def _upstream(self, place: Place, name: str) -> str:
         return committed(place, name)
-
-
-def run_stage(stage: Stage, watch: Watch, work: Callable[[], object], display: Display) -> dict[str, Any]:
-    """Run a stage unless it is finished; returns what to log."""
-    if stage.finished():
-        display.note(f"[dim]· {watch.label:<9} done before[/dim]")
-        return {"stage": watch.label, "seconds": 0.0, "skipped": True}
-    started = time.monotonic()
-    with display.stage(watch):
-        work()
-    return {"stage": watch.label, "seconds": round(time.monotonic() - started, 3), "skipped": False}
 
 
 def committed(place: Place, name: str) -> str:
     """Fingerprint of a finished stage's outputs; `OutputError` when it is not finished."""
     commit: Mapping[str, Any] | None = read_json(place, COMMIT)
     if commit is None:
-        raise OutputError(f"{place.url}: stage {name} is not finished", hint=f"run first: thresher run {name} …")
+        raise OutputError(
+            f"{place.url}: stage {name} is not finished", hint=f"run first: thresher run {name} …"
+        )
     return outputs_fingerprint(commit)
 
 

@@ -34,14 +34,22 @@ BEAM = {"allow_extra_args": True, "ignore_unknown_options": True}
 RecipeName = Annotated[str, typer.Argument(help="a built-in recipe's name, or a YAML file", metavar="RECIPE")]
 Inputs = Annotated[
     list[str],
-    typer.Option("--input", "-i", help="directory, git repository (git:PATH or URL[@REF]), Parquet or JSONL; repeatable"),
+    typer.Option(
+        "--input",
+        "-i",
+        help="directory, git repository (git:PATH or URL[@REF]), Parquet or JSONL; repeatable",
+    ),
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="the dataset's directory, on any filesystem")]
 Runner = Annotated[str, typer.Option(help="Beam runner; unknown options are handed to it")]
 Workers = Annotated[int, typer.Option(help="local workers; 0 means one per core", min=0)]
 Mode = Annotated[str, typer.Option(help="local workers are 'threads' or 'processes'")]
+BatchMb = Annotated[
+    int, typer.Option(help="text per batch, in MB; changes speed and memory, never the result", min=1)
+]
 Columns = Annotated[
-    list[str] | None, typer.Option("--column", help="map a source column: content=body (repeatable)", metavar="OURS=THEIRS")
+    list[str] | None,
+    typer.Option("--column", help="map a source column: content=body (repeatable)", metavar="OURS=THEIRS"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
@@ -64,23 +72,41 @@ def _root(
 
 
 def _build(
-    context: typer.Context, recipe: str, inputs: list[str], output: str, runner: str, workers: int, mode: str,
-    columns: list[str] | None, quiet: bool, stages: tuple[str, ...],
-) -> Build:  # fmt: skip
+    context: typer.Context,
+    recipe: str,
+    inputs: list[str],
+    output: str,
+    runner: str,
+    workers: int,
+    mode: str,
+    batch_mb: int,
+    columns: list[str] | None,
+    quiet: bool,
+    stages: tuple[str, ...],
+) -> Build:
     if mode not in {"threads", "processes"}:
         raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
     loaded = load_recipe(recipe)
     display = Display(Console(), quiet=quiet)
-    engine = Engine(runner, workers, mode, tuple(context.args))
+    engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20)
     options = BuildOptions(tuple(inputs), Place(output), tuple(columns or ()), stages)
     return Build(loaded, options, engine, display)
 
 
 @app.command(context_settings=BEAM)
 def build(
-    context: typer.Context, recipe: RecipeName, inputs: Inputs, output: Output, runner: Runner = "DirectRunner",
-    workers: Workers = 0, mode: Mode = "threads", column: Columns = None, as_json: Json = False, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    context: typer.Context,
+    recipe: RecipeName,
+    inputs: Inputs,
+    output: Output,
+    runner: Runner = "DirectRunner",
+    workers: Workers = 0,
+    mode: Mode = "threads",
+    batch_mb: BatchMb = 8,
+    column: Columns = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Do the whole job: ingest, measure, link, decide, shard, manifest and report.
 
     Finished stages are kept: run the same command again after an interruption, or after changing the recipe.
@@ -92,7 +118,9 @@ def build(
         thresher build my.yaml -i git:https://host/repo.git@main -i 'parquet:stack/*.parquet' -o gs://bucket/set
             --runner DataflowRunner --project my-project --region europe-west4
     """
-    job = _build(context, recipe, inputs, output, runner, workers, mode, column, quiet or as_json, STAGES)
+    job = _build(
+        context, recipe, inputs, output, runner, workers, mode, batch_mb, column, quiet or as_json, STAGES
+    )
     job.run()
     _show(summary.summarise(Place(output)), as_json=as_json, quiet=quiet)
     if not (quiet or as_json):
@@ -101,10 +129,18 @@ def build(
 
 @app.command(context_settings=BEAM)
 def run(
-    context: typer.Context, stage: Annotated[str, typer.Argument(help=" | ".join(STAGES))], recipe: RecipeName,
-    inputs: Inputs, output: Output, runner: Runner = "DirectRunner", workers: Workers = 0, mode: Mode = "threads",
-    column: Columns = None, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    context: typer.Context,
+    stage: Annotated[str, typer.Argument(help=" | ".join(STAGES))],
+    recipe: RecipeName,
+    inputs: Inputs,
+    output: Output,
+    runner: Runner = "DirectRunner",
+    workers: Workers = 0,
+    mode: Mode = "threads",
+    batch_mb: BatchMb = 8,
+    column: Columns = None,
+    quiet: Quiet = False,
+) -> None:
     """Run one stage (ingest, measure, link, decide or shard); the stages before it must be finished.
 
     Example:
@@ -113,7 +149,7 @@ def run(
     """
     if stage not in STAGES:
         raise typer.BadParameter(f"expected one of {', '.join(STAGES)}, got {stage}", param_hint="STAGE")
-    _build(context, recipe, inputs, output, runner, workers, mode, column, quiet, (stage,)).run()
+    _build(context, recipe, inputs, output, runner, workers, mode, batch_mb, column, quiet, (stage,)).run()
 
 
 @app.command()
@@ -153,15 +189,18 @@ def _print_recipe(loaded: LoadedRecipe, *, as_json: bool) -> None:
     colours = {"published": "green", "de-facto": "yellow", "ours": "cyan"}
     for key, value, note in rows:
         shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
-        table.add_row(key, escape(shown), f"[{colours.get(note.status, '')}]{note.status}[/]", escape(note.source))
+        table.add_row(
+            key, escape(shown), f"[{colours.get(note.status, '')}]{note.status}[/]", escape(note.source)
+        )
     console.print(table)
 
 
 @app.command()
 def explain(
-    directory: DatasetDir, file: Annotated[str, typer.Argument(help="path, end of a path, repo:path or doc id")],
+    directory: DatasetDir,
+    file: Annotated[str, typer.Argument(help="path, end of a path, repo:path or doc id")],
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Tell one file's whole story: signals, thresholds, verdict, duplicates, overlaps, where its tokens are.
 
     Example:

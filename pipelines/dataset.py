@@ -1,181 +1,96 @@
-"""A finished dataset directory, opened for reading: what the report, `explain` and `inspect` share.
-
-Tables of the same part are row-aligned, so a file is one number everywhere: its row id,
-``part << 32 | row``. Everything is read one part at a time; contents only for the rows asked for.
-"""
+"""The dataset directory: which folder holds what, and the names of its parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from columns.errors import OutputError
 from columns.files import PartName, Place
-from columns.tables import read_whole
+from pipelines.stage import COMMIT, read_json
 
-FORMAT = "thresher/1"
-ROW_BITS = 32
-IDENTITY = ("doc_id", "repo", "ref", "path", "language", "size")
-NOT_SIGNALS = frozenset({"stars", "forks", "updated", "problem", "language", "repo", "path", "license"})
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One content rule of the recipe: a file is dropped when ``signal op value`` is true."""
-
-    name: str
-    signal: str
-    op: str
-    value: Any
-    status: str = ""
-    source: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who a file is: its row id and the columns that name it."""
-
-    row: int
-    doc_id: bytes
-    repo: str | None
-    ref: str | None
-    path: str | None
-    language: str | None
-    size: int | None
+MANIFEST = "manifest.json"
+REPORT = "report.html"
+RUN = "run.json"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset directory with its manifest, the commit point of the build."""
+    """A dataset by its place, on any filesystem."""
 
     place: Place
-    manifest: Mapping[str, Any]
 
-    @classmethod
-    def open(cls, place: Place) -> Dataset:
-        """Open a dataset; `OutputError` when the place holds none."""
-        if not place.exists("manifest.json"):
-            raise OutputError(f"{place.url}: no manifest.json", hint="give the --output folder of a finished build")
-        try:
-            manifest = orjson.loads(place.read("manifest.json"))
-        except orjson.JSONDecodeError as problem:
-            raise OutputError(f"{place.url}/manifest.json: not JSON ({problem})", hint="build it again") from problem
-        found = manifest.get("format") if isinstance(manifest, dict) else None
-        if found != FORMAT:
-            raise OutputError(f"{place.url}: format {found!r}, expected {FORMAT!r}", hint="build it again")
-        return cls(place, manifest)
+    @property
+    def documents(self) -> Place:
+        """Document parts: the content, written once."""
+        return self.place.child("documents")
 
-    def section(self, *keys: str) -> Any:
-        """A section of the manifest by its path; an empty mapping when it is not there."""
-        found: Any = self.manifest
-        for key in keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return {} if found is None else found
+    @property
+    def facts(self) -> Place:
+        """Fact parts, signatures and benchmark overlaps, row-aligned with the documents."""
+        return self.place.child("facts")
 
-    def rules(self) -> list[Rule]:
-        """The content rules of the recipe, in its order."""
-        listed = self.section("recipe", "filters", "rules") or ()
-        known = Rule.__dataclass_fields__
-        return [Rule(**{key: value for key, value in rule.items() if key in known}) for rule in listed]
+    @property
+    def links(self) -> Place:
+        """Exact groups, verified edges and reports of over-full buckets."""
+        return self.place.child("links")
 
-    def parts(self) -> list[PartName]:
-        """The parts of the ledger, in order."""
-        return [PartName.parse(name) for name in self.place.child("ledger").names()]
+    @property
+    def ledger(self) -> Place:
+        """Decisions, row-aligned with the documents."""
+        return self.place.child("ledger")
 
-    def ledger(self, part: PartName, columns: Sequence[str] | None = None) -> pa.Table:
-        """The decisions of one part."""
-        return read_whole(self.place.child("ledger"), part.format(), columns)
+    @property
+    def tokenizer(self) -> Place:
+        """The tokenizer that made the shards."""
+        return self.place.child("tokenizer")
 
-    def facts(self, part: PartName, columns: Sequence[str] | None = None) -> pa.Table:
-        """The facts of one part, row-aligned with its ledger."""
-        return read_whole(self.place.child("facts"), part.format(), columns)
+    @property
+    def tokens(self) -> Place:
+        """Token parts: tokens of the survivors in shuffle order within each part."""
+        return self.place.child("tokens")
 
-    def signals(self) -> pa.Schema:
-        """The measured columns of the facts: numbers and yes/no, without what documents already say."""
-        parts = self.parts()
-        if not parts:
-            return pa.schema([])
-        with self.place.child("facts").open(parts[0].format()) as source:
-            schema = pq.read_schema(source)
-        return pa.schema([field for field in schema if _measured(field)])
+    @property
+    def shards(self) -> Place:
+        """The training shards."""
+        return self.place.child("shards")
 
-    def overlaps(self, part: PartName) -> pa.Table | None:
-        """The benchmark overlaps of one part, or None when there is no such file."""
-        name = PartName("overlaps", part.index, part.count, "parquet").format()
-        facts = self.place.child("facts")
-        return read_whole(facts, name) if facts.exists(name) else None
+    @property
+    def work(self) -> Place:
+        """Scratch space of the running stage; gone when it ends."""
+        return self.place.child(".work")
 
-    def links(self, stem: str) -> Iterator[pa.Table]:
-        """The tables of one kind of link (``exact``, ``edges``, ``buckets``), file by file."""
-        place = self.place.child("links")
-        for name in place.names():
-            if name.startswith(f"{stem}-"):
-                yield read_whole(place, name)
-
-    def identify(self, part: PartName, rows: Sequence[int]) -> list[Identity]:
-        """The identities of some rows of one part."""
-        table = self.ledger(part, IDENTITY).take(pa.array(rows, pa.int64()))
-        return [Identity(row_id(part, row), **line) for row, line in zip(rows, table.to_pylist(), strict=True)]
-
-    def by_row(self, ids: Iterable[int]) -> dict[int, Identity]:
-        """The identities of row ids, reading each part at most once."""
-        wanted = _by_part(ids)
-        found = (self.identify(part, wanted[part.index]) for part in self.parts() if part.index in wanted)
-        return {identity.row: identity for group in found for identity in group}
-
-    def by_doc_id(self, ids: Iterable[bytes]) -> dict[bytes, Identity]:
-        """The identities of doc ids: one pass over the ledger's ids."""
-        wanted = pa.array(sorted(set(ids)), pa.binary(16))
-        found: dict[bytes, Identity] = {}
-        for part in self.parts() if len(wanted) else ():
-            column = self.ledger(part, ["doc_id"]).column("doc_id").cast(pa.binary())
-            hits = pc.indices_nonzero(pc.is_in(column, value_set=wanted.cast(pa.binary()))).to_pylist()
-            found |= {identity.doc_id: identity for identity in self.identify(part, hits)} if hits else {}
-        return found
-
-    def texts(self, ids: Iterable[int], limit: int) -> dict[int, str]:
-        """The first ``limit`` characters of the contents of row ids; only their row groups are read."""
-        wanted = _by_part(ids)
-        found: dict[int, str] = {}
-        for part in self.parts():
-            if part.index in wanted:
-                found |= self._texts_of_part(part, wanted[part.index], limit)
-        return found
-
-    def _texts_of_part(self, part: PartName, rows: Sequence[int], limit: int) -> dict[int, str]:
-        found: dict[int, str] = {}
-        with self.place.child("documents").open(part.format()) as source, pq.ParquetFile(source) as parquet:
-            start = 0
-            for group in range(parquet.num_row_groups):
-                stop = start + parquet.metadata.row_group(group).num_rows
-                inside = [row for row in rows if start <= row < stop]
-                if inside:
-                    column = parquet.read_row_group(group, columns=["content"], use_threads=False).column(0)
-                    short = pc.utf8_slice_codeunits(column.take([row - start for row in inside]), 0, limit)
-                    found |= {row_id(part, row): text or "" for row, text in zip(inside, short.to_pylist(), strict=True)}
-                start = stop
-        return found
+    def parts(self) -> int:
+        """How many parts the committed documents have."""
+        commit = read_json(self.documents, COMMIT)
+        if commit is None:
+            raise OutputError(
+                f"{self.place.url}: no finished ingest here", hint="run: thresher build RECIPE …"
+            )
+        return len(commit["outputs"])
 
 
-def row_id(part: PartName, row: int) -> int:
-    """The number of a file inside the dataset."""
-    return part.index << ROW_BITS | row
+@dataclass(frozen=True)
+class Names:
+    """Names of the parts of a dataset with ``count`` parts."""
 
+    count: int
 
-def _by_part(ids: Iterable[int]) -> dict[int, list[int]]:
-    grouped: dict[int, list[int]] = {}
-    for number in sorted(set(ids)):
-        grouped.setdefault(number >> ROW_BITS, []).append(number & ((1 << ROW_BITS) - 1))
-    return grouped
+    def part(self, index: int) -> str:
+        """Documents, facts and ledger share this name."""
+        return PartName("part", index, self.count, "parquet").format()
 
+    def signatures(self, index: int) -> str:
+        """MinHash signatures, in the facts folder."""
+        return PartName("signatures", index, self.count, "arrow").format()
 
-def _measured(field: pa.Field) -> bool:
-    numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type)
-    return bool(numeric) and field.name not in NOT_SIGNALS
+    def overlaps(self, index: int) -> str:
+        """Benchmark overlaps, in the facts folder."""
+        return PartName("overlaps", index, self.count, "parquet").format()
+
+    def link(self, kind: str, index: int) -> str:
+        """``exact``, ``edges`` or ``buckets``, in the links folder."""
+        return PartName(kind, index, self.count, "parquet").format()
+
+    def tokens(self, index: int) -> str:
+        """Token parts."""
+        return PartName("part", index, self.count, "arrow").format()

@@ -98,7 +98,9 @@ class Parts:
 
     def links(self, kind: str) -> pa.Table:
         """All links of a kind."""
-        tables = [read_whole(self.dataset.links, self.names.link(kind, part)) for part in range(self.names.count)]
+        tables = [
+            read_whole(self.dataset.links, self.names.link(kind, part)) for part in range(self.names.count)
+        ]
         return pa.concat_tables(tables)
 
 
@@ -115,7 +117,9 @@ class Keepers:
     def __call__(self, _unit: int) -> UnitRecord:
         """Choose keepers and write one table of decisions per part."""
         config, exact, edges = self.parts.config, self.parts.links("exact"), self.parts.links("edges")
-        rows = np.unique(np.concatenate([_column(exact, "row"), _column(edges, "left"), _column(edges, "right")]))
+        rows = np.unique(
+            np.concatenate([_column(exact, "row"), _column(edges, "left"), _column(edges, "right")])
+        )
         table, problem, alone = self._participants(rows)
         ranks = rank(table, config.keep)
         none = concat([], DECISION)
@@ -140,11 +144,15 @@ class Keepers:
 
     def _write(self, choices: pa.Table, ids: Mapping[int, bytes]) -> UnitRecord:
         row = _column(choices, "row")
-        keeper_ids = pa.array([ids[keeper] for keeper in _column(choices, "keeper").tolist()], LEDGER.field("keeper").type)
+        keeper_ids = pa.array(
+            [ids[keeper] for keeper in _column(choices, "keeper").tolist()], LEDGER.field("keeper").type
+        )
         table = choices.append_column("keeper_id", keeper_ids)
         for part in range(self.parts.names.count):
             here = table.filter(pa.array(row >> 32 == part))
-            write_table(self.target, self.parts.names.part(part), here.combine_chunks().to_batches(), here.schema)
+            write_table(
+                self.target, self.parts.names.part(part), here.combine_chunks().to_batches(), here.schema
+            )
         return UnitRecord((), {}, {})
 
 
@@ -191,7 +199,8 @@ def _ledger(
     rows, names = documents.num_rows, config.rules()
     kept = rule == len(names)
     keeper, similarity = _chosen(choices, rows)
-    validation = split_of(documents.column("content_hash").to_pylist(), config.pack)
+    hashes = documents.column("content_hash").combine_chunks()
+    validation = split_of(hashes, config.pack.shuffle_seed, config.pack.validation_fraction)
     columns = {column: documents.column(column).combine_chunks() for column in COPIED} | {
         "kept": pa.array(kept),
         "rule": pa.array([*names, None], pa.string()).take(pa.array(rule)),
@@ -208,7 +217,9 @@ def _chosen(choices: pa.Table, rows: int) -> tuple[pa.Array, pa.Array]:
     keepers: list[bytes | None] = [None] * rows
     similar: list[float | None] = [None] * rows
     at = (_column(choices, "row") & 0xFFFFFFFF).tolist()
-    said = zip(at, choices.column("keeper_id").to_pylist(), choices.column("similarity").to_pylist(), strict=True)
+    said = zip(
+        at, choices.column("keeper_id").to_pylist(), choices.column("similarity").to_pylist(), strict=True
+    )
     for row, keeper, similarity in said:
         keepers[row], similar[row] = keeper, similarity
     return pa.array(keepers, LEDGER.field("keeper").type), pa.array(similar, pa.float32())

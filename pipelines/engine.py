@@ -11,6 +11,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from columns.batch import BATCH_BYTES
 from columns.files import Place
 from pipelines.stage import RunUnit, Stage, UnitRecord
 
@@ -19,7 +20,7 @@ LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 @dataclass(frozen=True)
 class Engine:
-    """A runner, its worker count and every other Beam option as typed by the user.
+    """A runner, its worker count, its batch size and every other Beam option as typed by the user.
 
     ``DirectRunner`` is pinned to Beam's own `FnApiRunner`: the default would first try to download
     another engine and fall back silently. ``mode`` is ``threads`` (kernels release the GIL, so
@@ -30,6 +31,7 @@ class Engine:
     workers: int = 0
     mode: str = "threads"
     options: tuple[str, ...] = ()
+    batch_bytes: int = BATCH_BYTES
 
     @property
     def local(self) -> bool:
@@ -54,7 +56,11 @@ class Engine:
         flags: list[str] = list(self.options)
         if self.local:
             workers = self.workers or os.cpu_count() or 1
-            mode = "in_memory" if workers == 1 else f"multi_{'processing' if self.mode == 'processes' else 'threading'}"
+            mode = (
+                "in_memory"
+                if workers == 1
+                else f"multi_{'processing' if self.mode == 'processes' else 'threading'}"
+            )
             flags += [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
         elif not any(flag.startswith("--job_name") for flag in flags):
             flags += [f"--job_name=thresher-{label}"]

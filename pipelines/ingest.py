@@ -13,6 +13,7 @@ from functools import partial
 
 import apache_beam as beam
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,21 +40,30 @@ class Inputs:
     skipped: Mapping[str, int]
     total_bytes: int
     fingerprint: str
+    listings: tuple[Listing, ...]
+
+    def discard(self) -> None:
+        """Remove clones."""
+        for listing in self.listings:
+            listing.discard()
 
 
 def list_inputs(specs: Sequence[str], config: IngestConfig, work: Place) -> Inputs:
     """List every source; the order in which they were given does not matter."""
     ordered = tuple(sorted(set(specs)))
-    listings = [parse_spec(spec).units(config, work) for spec in ordered]
+    folder = str(work.local) if work.local else None
+    listings = tuple(parse_spec(spec).units(config, workdir=folder) for spec in ordered)
     units = tuple(unit for listing in listings for unit in listing.units)
     if not units:
-        raise InputError(_nothing(ordered, config, listings), hint="give other --input, or other ingest.languages")
+        raise InputError(
+            _nothing(ordered, config, listings), hint="give other --input, or other ingest.languages"
+        )
     skipped: Counter[str] = Counter()
     for listing in listings:
         skipped.update(listing.skipped)
     total = sum(listing.total_bytes for listing in listings)
-    identity = fingerprint([listing.fingerprint for listing in listings])
-    return Inputs(ordered, units, dict(sorted(skipped.items())), total, identity)
+    identity = fingerprint([listing.stamp for listing in listings])
+    return Inputs(ordered, units, dict(sorted(skipped.items())), total, identity, listings)
 
 
 def _nothing(specs: Sequence[str], config: IngestConfig, listings: Sequence[Listing]) -> str:
@@ -82,18 +92,20 @@ def in_order(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 @dataclass(frozen=True)
 class ReadUnit:
-    """Read one unit of a source; the number of units read shows in a counter and as a marker file."""
+    """Read one unit of a source; a marker file says that it was read and which rows were left out."""
 
     config: IngestConfig
     progress: Place
+    batch_bytes: int
 
     def __call__(self, element: tuple[int, Unit]) -> Iterator[pa.RecordBatch]:
         """Yield the unit's document batches."""
         number, unit = element
-        for batch in read_unit(unit, self.config):
+        skipped: Counter[str] = Counter()
+        for batch in read_unit(unit, self.config, batch_bytes=self.batch_bytes, skipped=skipped):
             count("ingest.rows", batch.num_rows)
             yield batch
-        self.progress.write_bytes(f"{number:07d}", b"")
+        self.progress.write_bytes(f"{number:07d}", orjson.dumps(skipped))
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,9 @@ def ingest_stage(dataset: Dataset, inputs: Inputs, config: IngestConfig, layout:
     return Stage("ingest", dataset.documents, identity, layout.parts(inputs.total_bytes))
 
 
-def ingest(engine: Engine, dataset: Dataset, stage: Stage, inputs: Inputs, config: IngestConfig) -> Mapping[str, object]:
+def ingest(
+    engine: Engine, dataset: Dataset, stage: Stage, inputs: Inputs, config: IngestConfig
+) -> Mapping[str, object]:
     """Run the stage as one Beam job: read units, exchange by part, write parts."""
     stage.place.remove_tree()
     stage.begin()
@@ -135,16 +149,25 @@ def ingest(engine: Engine, dataset: Dataset, stage: Stage, inputs: Inputs, confi
     scratch.remove_tree()
     wire = partial(_wire, dataset=dataset, stage=stage, inputs=inputs, config=config, engine=engine)
     engine.run("ingest", wire)
-    return stage.commit({"inputs": list(inputs.specs), "skipped": dict(inputs.skipped)})
+    skipped = Counter(inputs.skipped)
+    for name in scratch.child("read").names():
+        skipped.update(orjson.loads(scratch.child("read").read(name)))
+    return stage.commit({"inputs": list(inputs.specs), "skipped": dict(sorted(skipped.items()))})
 
 
 def _wire(
-    pipeline: beam.Pipeline, *, dataset: Dataset, stage: Stage, inputs: Inputs, config: IngestConfig, engine: Engine
+    pipeline: beam.Pipeline,
+    *,
+    dataset: Dataset,
+    stage: Stage,
+    inputs: Inputs,
+    config: IngestConfig,
+    engine: Engine,
 ) -> None:
     scratch, parts = dataset.work.child("ingest"), stage.units
     work = engine.exchange(scratch.child("chunks"))
     units = pipeline | "Units" >> beam.Create(list(enumerate(inputs.units))) | "Spread" >> beam.Reshuffle()
-    read = ReadUnit(config, scratch.child("read"))
+    read = ReadUnit(config, scratch.child("read"), engine.batch_bytes)
     batches = units | "Read" >> beam.FlatMap(read).with_output_types(pa.RecordBatch)
     gathered = batches | "Exchange" >> Exchange(partial(part_of, parts=parts), parts, work)
     _ = gathered | "Write" >> beam.Map(WritePart(dataset, Names(parts), stage))

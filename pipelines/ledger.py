@@ -16,9 +16,13 @@ LEDGER = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("content_hash", pa.binary(32)),
         pa.field("kept", pa.bool_()),
-        pa.field("rule", pa.string(), metadata={"about": "the first rule that dropped the file; null when kept"}),
+        pa.field(
+            "rule", pa.string(), metadata={"about": "the first rule that dropped the file; null when kept"}
+        ),
         pa.field("failed", pa.list_(pa.string()), metadata={"about": "every filter the file fails"}),
-        pa.field("keeper", pa.binary(DOC_ID_BYTES), metadata={"about": "the file that is kept instead of this one"}),
+        pa.field(
+            "keeper", pa.binary(DOC_ID_BYTES), metadata={"about": "the file that is kept instead of this one"}
+        ),
         pa.field("similarity", pa.float32(), metadata={"about": "verified similarity to the keeper"}),
         pa.field("tasks", pa.list_(pa.string()), metadata={"about": "benchmark tasks over the threshold"}),
         pa.field("split", pa.string(), metadata={"about": "train or validation; null when dropped"}),

@@ -92,7 +92,7 @@ class LinkJob:
     def write_edges(self, unit: int, batches: list[pa.RecordBatch]) -> UnitRecord:
         """Verify the candidate pairs whose left row is in this part."""
         candidates = unique_pairs(concat(load_chunks(batches), PAIR))
-        edges = verified(candidates, self.similarity(candidates), self.config.bands.threshold)
+        edges = verified(candidates, self.similarity(candidates), self.config.bands.least)
         name = self.names.link("edges", unit)
         rows = write_table(self.dataset.links, name, [edges], EDGE)
         return UnitRecord((name,), {"candidates": candidates.num_rows, "edges": rows}, {})
@@ -196,7 +196,9 @@ def _wire(pipeline: beam.Pipeline, *, job: LinkJob, stage: Stage, work: Place | 
     if job.config.near:
         bands = parts | "Bands" >> beam.FlatMap(job.bands).with_output_types(pa.RecordBatch)
         buckets = bands | "ByBand" >> Exchange(partial(by_band, partitions=count), count, work)
-        pairs = buckets | "Pairs" >> beam.FlatMap(PairBuckets(job, stage, count)).with_output_types(pa.RecordBatch)
+        pairs = buckets | "Pairs" >> beam.FlatMap(PairBuckets(job, stage, count)).with_output_types(
+            pa.RecordBatch
+        )
     else:
         none = PairBuckets(job, stage, count)
         numbers = pipeline | "NoBands" >> beam.Create([(number, []) for number in range(count)])

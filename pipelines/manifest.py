@@ -17,15 +17,16 @@ from dedup import curve
 from pipelines.dataset import Dataset, Names
 from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
 from pipelines.recipe import LoadedRecipe, Note
+from pipelines.shard import tokens_account
 from pipelines.stage import COMMIT, outputs_fingerprint, read_json
-from shards import Manifest, write_manifest as write
+from shards import Manifest
 
 ROOMS = ("columns", "sources", "filters", "dedup", "contamination", "shards", "pipelines")
 
 
 def write_manifest(dataset: Dataset, loaded: LoadedRecipe) -> None:
     """Collect what the stages committed and write ``manifest.json``."""
-    write(dataset.place, Manifest(collect(dataset, loaded)))
+    Manifest(**collect(dataset, loaded)).write(dataset.place)
 
 
 def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
@@ -34,7 +35,6 @@ def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
         _commit(place) for place in (dataset.documents, dataset.links, dataset.ledger, dataset.shards)
     )
     return {
-        "format": "thresher/1",
         "recipe": describe_recipe(loaded),
         "fingerprints": {
             "recipe": loaded.recipe.fingerprint(),
@@ -48,8 +48,8 @@ def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
         "dedup": _dedup(links, loaded),
         "contamination": _contamination(dataset, loaded),
         "tokenizer": shards["tokenizer"],
-        "tokens": shards["tokens"],
-        "shards": shards["shards"],
+        "tokens": tokens_account(shards),
+        "shards": shards["units"],
         "ledger": _ledger(ledger),
     }
 
@@ -74,7 +74,14 @@ def funnel(ledger: Mapping[str, Any], loaded: LoadedRecipe) -> Iterator[dict[str
     """What is left after each rule, in the order of decision."""
     counts = ledger["counts"]
     files, size = counts["files"], counts["bytes"]
-    yield {"rule": "read", "status": "", "files": files, "bytes": size, "removed_files": 0, "removed_bytes": 0}
+    yield {
+        "rule": "read",
+        "status": "",
+        "files": files,
+        "bytes": size,
+        "removed_files": 0,
+        "removed_bytes": 0,
+    }
     statuses = _statuses(loaded)
     for rule in ledger["rules"]:
         gone, gone_bytes = counts[f"files.{rule}"], counts[f"bytes.{rule}"]
@@ -87,7 +94,11 @@ def _statuses(loaded: LoadedRecipe) -> dict[str, str]:
     notes = loaded.notes
     said = {rule.name: rule.status for rule in loaded.recipe.filters.resolve().rules}
     about = {EXACT_RULE: "dedup.exact", NEAR_RULE: "dedup.near", CONTAMINATED_RULE: "contamination.suites"}
-    return {PROBLEM_RULE: "ours", **{rule: notes.get(path, Note()).status for rule, path in about.items()}, **said}
+    return {
+        PROBLEM_RULE: "ours",
+        **{rule: notes.get(path, Note()).status for rule, path in about.items()},
+        **said,
+    }
 
 
 def _documents(documents: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +117,10 @@ def _dedup(links: Mapping[str, Any], loaded: LoadedRecipe) -> dict[str, Any]:
     bands = loaded.recipe.dedup.bands
     found = curve(bands)
     return {
-        **{key: links["counts"].get(key, 0) for key in ("exact_groups", "candidates", "edges", "buckets_capped")},
+        **{
+            key: links["counts"].get(key, 0)
+            for key in ("exact_groups", "candidates", "edges", "buckets_capped")
+        },
         "curve": [[round(s, 6), round(p, 6)] for s, p in found.points],
         "knee": round(found.knee, 6),
         "recall_at_threshold": round(found.recall, 6),
@@ -129,4 +143,3 @@ def _contamination(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
 
 def _ledger(ledger: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": output["name"], "sha256": output["sha256"]} for output in ledger["outputs"]]
-

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from columns.batch import concat
+from columns.batch import concat, rebatch
 from columns.beam import count
 from columns.document import DOCUMENT
 from columns.fingerprint import code_fingerprint, fingerprint
@@ -30,7 +30,9 @@ from pipelines.stage import Stage, UnitRecord
 CARRIED = (
     "doc_id", "content_hash", "problem", "repo", "path", "language", "license", "size", "stars", "forks", "updated"
 )  # fmt: skip
-FACTS = pa.schema([DOCUMENT.field(name) for name in CARRIED] + list(SIGNALS) + [pa.field("words", pa.int32())])
+FACTS = pa.schema(
+    [DOCUMENT.field(name) for name in CARRIED] + list(SIGNALS) + [pa.field("words", pa.int32())]
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def measure_batch(batch: pa.RecordBatch, config: MeasureConfig, *, base_row: int
     facts += measure_signals(batch, config.signals).columns
     facts.append(pa.array(np.diff(words.starts).astype(np.int32)))
     kind = signature_schema(config.minhash).field(0).type
-    signature = signatures(content, config.minhash) if config.near else pa.nulls(batch.num_rows, kind)
+    signature = (
+        signatures(content, config.minhash, words=words) if config.near else pa.nulls(batch.num_rows, kind)
+    )
     found = overlaps(content, benchmark_index(config.contamination), words=words, base_row=base_row)
     return Facts(pa.RecordBatch.from_arrays(facts, schema=FACTS), signature, found)
 
@@ -88,6 +92,7 @@ class MeasurePart:
     dataset: Dataset
     names: Names
     config: MeasureConfig
+    batch_bytes: int
 
     def __call__(self, part: int) -> UnitRecord:
         """Measure one part."""
@@ -104,7 +109,7 @@ class MeasurePart:
 
     def _batches(self, part: int) -> Iterator[Facts]:
         row = 0
-        for batch in read_table(self.dataset.documents, self.names.part(part)):
+        for batch in rebatch(read_table(self.dataset.documents, self.names.part(part)), self.batch_bytes):
             yield measure_batch(batch, self.config, base_row=row)
             row += batch.num_rows
             count("measure.rows", batch.num_rows)
@@ -118,5 +123,5 @@ def measure_stage(dataset: Dataset, config: MeasureConfig, upstream: str) -> Sta
 def measure(engine: Engine, dataset: Dataset, stage: Stage, config: MeasureConfig) -> Mapping[str, object]:
     """Run the stage as one Beam job over the parts that are left."""
     pending = stage.begin()
-    run_units(engine, stage, MeasurePart(dataset, Names(stage.units), config), pending)
+    run_units(engine, stage, MeasurePart(dataset, Names(stage.units), config, engine.batch_bytes), pending)
     return stage.commit()

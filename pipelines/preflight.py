@@ -20,7 +20,11 @@ def check_packages(rooms: Iterable[str] = ROOMS) -> None:
     home = Path(__file__).resolve().parent.parent
     for room in rooms:
         spec = importlib.util.find_spec(room)
-        places = [Path(place).resolve().parent for place in (spec.submodule_search_locations or [])] if spec else []
+        places = (
+            [Path(place).resolve().parent for place in (spec.submodule_search_locations or [])]
+            if spec
+            else []
+        )
         if home not in places:
             found = str(places[0] / room) if places else "nothing"
             raise EnvironmentProblem(
@@ -43,7 +47,9 @@ def check_output(place: Place) -> None:
         raise OutputError(f"{place.url}: cannot write there: {reason}", hint=_output_hint(place)) from error
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise EnvironmentProblem(f"{place.url}: cannot write there: {reason}", hint=_output_hint(place)) from error
+        raise EnvironmentProblem(
+            f"{place.url}: cannot write there: {reason}", hint=_output_hint(place)
+        ) from error
 
 
 def _output_hint(place: Place) -> str:

@@ -7,9 +7,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from columns.files import Place
+from pipelines.stage import Stage
 
 POLL_SECONDS = 0.2
 
@@ -64,3 +75,23 @@ class Display:
             finally:
                 stop.set()
                 follower.join()
+
+
+@dataclass(frozen=True)
+class StageRunner:
+    """Runs stages unless they are finished; the first that runs takes back ``manifest`` (the commit point)."""
+
+    display: Display
+    place: Place
+    manifest: tuple[str, ...]
+
+    def run(self, stage: Stage, watch: Watch, work: Callable[[], object]) -> dict[str, Any]:
+        """Run one stage; returns what to log."""
+        if stage.finished():
+            self.display.note(f"[dim]· {watch.label:<9} done before[/dim]")
+            return {"stage": watch.label, "seconds": 0.0, "skipped": True}
+        self.place.remove(self.manifest)
+        started = time.monotonic()
+        with self.display.stage(watch):
+            work()
+        return {"stage": watch.label, "seconds": round(time.monotonic() - started, 3), "skipped": False}

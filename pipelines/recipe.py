@@ -86,7 +86,9 @@ class FilterSection:
                 continue
             value = self.values.get(rule.name, rule.value)
             same = value == rule.value
-            rules.append(rule if same else dataclasses.replace(rule, value=value, status="ours", source="this recipe"))
+            rules.append(
+                rule if same else dataclasses.replace(rule, value=value, status="ours", source="this recipe")
+            )
         return FilterConfig(rules=tuple(rules))
 
 
@@ -150,7 +152,7 @@ class LoadedRecipe:
             if not path.startswith("filters."):
                 yield path, value, self.notes.get(path, Note())
         for rule in self.recipe.filters.resolve().rules:
-            yield f"filters.{rule.name}", f"{rule.signal} {rule.op} {rule.value}", Note(rule.status, rule.source)
+            yield f"filters.{rule.name}", str(rule), Note(rule.status, rule.source)
         for path, value in _leaves(self.recipe.filters.signals, "filters.signals."):
             yield path, value, self.notes.get(path, Note("de-facto", "CodeParrot preprocessing.py"))
 
@@ -203,7 +205,9 @@ def load_recipe(name: str) -> LoadedRecipe:
 
 def _chain(name: str, seen: tuple[str, ...]) -> list[_Source]:
     if name in seen:
-        raise RecipeError(f"recipe {name} extends itself: {' -> '.join((*seen, name))}", hint="remove one extends")
+        raise RecipeError(
+            f"recipe {name} extends itself: {' -> '.join((*seen, name))}", hint="remove one extends"
+        )
     source = _parse(*_read(name))
     parent = source.data.get("extends")
     if parent is None:
@@ -223,7 +227,9 @@ def _read(name: str) -> tuple[str, str]:
     if path.suffix in {".yaml", ".yml"} and path.is_file():
         return name, path.read_text("utf-8")
     near = difflib.get_close_matches(name, recipe_names(), 1)
-    suggestion = f"did you mean {near[0]}?" if near else f"built-in: {', '.join(recipe_names())}; or give a .yaml file"
+    suggestion = (
+        f"did you mean {near[0]}?" if near else f"built-in: {', '.join(recipe_names())}; or give a .yaml file"
+    )
     raise RecipeError(f"no such recipe: {name}", hint=suggestion)
 
 
@@ -287,7 +293,9 @@ def _readable(error: ErrorDetails, source: _Source, lines: Mapping[tuple[str, ..
         known = _allowed(path[:-1])
         near = difflib.get_close_matches(path[-1], known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        return RecipeError(f"{where}: unknown key {'.'.join(path)}", hint=f"{hint}allowed here: {', '.join(known)}")
+        return RecipeError(
+            f"{where}: unknown key {'.'.join(path)}", hint=f"{hint}allowed here: {', '.join(known)}"
+        )
     message = error["msg"].removeprefix("Value error, ")
     return RecipeError(f"{where}: {'.'.join(path) or 'recipe'}: {message}; got {_short(error['input'])}")
 

@@ -47,7 +47,10 @@ class Stage:
         commit = self.committed()
         if commit is None or commit["fingerprint"] != self.fingerprint:
             return False
-        return all(self.place.exists(o["name"]) and self.place.size(o["name"]) == o["size"] for o in commit["outputs"])
+        return all(
+            self.place.exists(o["name"]) and self.place.size(o["name"]) == o["size"]
+            for o in commit["outputs"]
+        )
 
     def committed(self) -> dict[str, Any] | None:
         """The commit file, or None."""
@@ -81,7 +84,9 @@ class Stage:
         records = [read_json(self._records, f"{unit:05d}.json") for unit in range(self.units)]
         if any(record is None for record in records):
             missing = [unit for unit, record in enumerate(records) if record is None]
-            raise RuntimeError(f"{self.name}: the runner reported success but units {missing[:5]} left no record")
+            raise RuntimeError(
+                f"{self.name}: the runner reported success but units {missing[:5]} left no record"
+            )
         found = [record for record in records if record is not None]
         result = {
             "fingerprint": self.fingerprint,
@@ -90,7 +95,9 @@ class Stage:
             "units": [record["info"] for record in found],
             **(extra or {}),
         }
-        self.place.write_bytes(COMMIT, orjson.dumps(result, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
+        self.place.write_bytes(
+            COMMIT, orjson.dumps(result, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+        )
         self._records.remove_tree()
         return result
 

@@ -6,11 +6,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_SYMBOLS: Mapping[str, str] = {"gt": ">", "lt": "<", "ge": "≥", "le": "≤", "eq": "=", ">=": "≥", "<=": "≤", "==": "="}
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_SYMBOLS: Mapping[str, str] = {
+    "gt": ">",
+    "lt": "<",
+    "ge": "≥",
+    "le": "≤",
+    "eq": "=",
+    ">=": "≥",
+    "<=": "≤",
+    "==": "=",
+}
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 _STEPS: Mapping[str, tuple[str, str]] = {
     "read": ("Files read", "everything the inputs listed"),
-    "problem": ("Could not be read", "no usable text: unreadable, binary, malformed or too large"),
+    "unreadable": ("Could not be read", "no usable text: unreadable, binary, malformed or too large"),
     "size": ("Size", "outside the recipe's size limits"),
     "exact_duplicate": ("Exact duplicates", "the same text as a file that is kept instead"),
     "contaminated": ("Benchmark contamination", "holds a benchmark task the model will be tested on"),

@@ -2,8 +2,8 @@
 
 The room's map, in the order a document meets it:
 
-* `tokenizer` – `TokenizerConfig`, `make_tokenizer`, `load_tokenizer`; behind it `vocabulary` (what a tokenizer
-  is, as data), `bpe` (training, file formats), `patterns` (how text is cut) and `encoders` (the engines).
+* `tokenizer` – `TokenizerConfig`, `make_tokenizer`, `load_tokenizer`; behind it `vocabulary` (a
+  tokenizer as data), `bpe` (training, file formats), `patterns` (how text is cut), `encoders` (the engines).
 * `order` – keys, the train/validation split, the training sample, ranges of keys that are shards.
 * `tokens` – token parts: `tokenise_part`, `write_tokens`, and `gather`, which reads one shard's slice
   of all parts.

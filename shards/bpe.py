@@ -1,7 +1,7 @@
 """Byte-level BPE: training, and its two file formats (tiktoken ranks, Hugging Face ``tokenizer.json``).
 
 The ranks are the definition: token bytes in merge order. Ranks 0–255 are the bytes, then come runs of 2 to
-25 spaces (Codex, Chen et al. 2021, §3.1: indentation costs one token, 30 % fewer tokens on code), then what
+25 spaces (Codex, Chen et al. 2021, §3.2: indentation costs one token, 30 % fewer tokens on code), then what
 was learned. Training counts pieces and breaks ties by token number, so the result depends on the set of
 texts only, not on their order or on threads.
 """
@@ -27,7 +27,7 @@ Ranks = dict[bytes, int]
 def train_ranks(texts: Iterable[str], vocab_size: int, pattern: str = "cl100k") -> Ranks:
     """Learn at most ``vocab_size - 1`` ranks (the last id is left for end of text) from texts.
 
-    Cost: 0.3 s of CPU per MB and 1 s for 32,768 tokens. Pieces over 256 characters are cut for training
+    Cost: about 0.3 s of CPU per MB of code. Pieces over 256 characters are cut for training
     only, so that one endless line cannot make it quadratic.
 
     >>> len(train_ranks(["ab ab ab ab"], 300)) >= 281

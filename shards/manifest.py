@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """The sections of ``manifest.json`` as plain data; ``shards`` and ``ledger`` list files with checksums."""
+    """The sections of ``manifest.json`` as plain data; ``shards`` and ``ledger`` list checksums."""
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def read_manifest(place: Place) -> Manifest:
 def verify(place: Place, manifest: Manifest) -> list[str]:
     """Check every listed file's checksum: one line per problem, none when the dataset is whole.
 
-    Cost: reads every shard and ledger part once, at about 1 GB/s.
+    Cost: reads every shard and ledger part once, at about 1.6 GB/s from a warm cache.
     """
     problems = _check(place.child("shards"), "shards", manifest.shards)
     return problems + _check(place.child("ledger"), "ledger", manifest.ledger)

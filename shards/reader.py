@@ -184,16 +184,13 @@ class ShardSet:
             yield from shard.documents()
 
     def find(self, doc_id: bytes) -> list[Found]:
-        """Where a document's pieces are; its key names the one shard per split to look into."""
-        found = []
-        for shard in self.shards:
-            part = PartName.parse(shard.name)
-            key = order_keys(
-                pa.array([doc_id], pa.binary(DOC_ID_BYTES)), int(shard.metadata["thresher.shuffle_seed"])
-            )
-            if shard_of(key, part.count)[0] == part.index:
-                found += shard.find(doc_id)
-        return found
+        """Where a document's pieces are; its key names the one shard per split that is opened."""
+        seed = int(open_shard(self.place, self.names[0]).metadata["thresher.shuffle_seed"])
+        key = order_keys(pa.array([doc_id], pa.binary(DOC_ID_BYTES)), seed)
+        parts = [PartName.parse(name) for name in self.names]
+        indices = {count: int(shard_of(key, count)[0]) for count in {part.count for part in parts}}
+        names = [part.format() for part in parts if part.index == indices[part.count]]
+        return [piece for name in names for piece in open_shard(self.place, name).find(doc_id)]
 
 
 def _complete(place: Place, splits: tuple[str, ...]) -> list[str]:

@@ -140,8 +140,9 @@ def _read(path: str, sha256: str | None) -> bytes:
     try:
         with fsspec.open(path, "rb") as source:
             data = bytes(source.read())
-    except OSError as error:
-        raise InputError(f"cannot read the vocabulary {path}: {error.strerror or error}") from None
+    except (OSError, ValueError, ImportError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the vocabulary {path}: {reason}") from None
     found = hashlib.sha256(data).hexdigest()
     if sha256 is not None and found != sha256.lower():
         raise InputError(

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from columns.document import DOCUMENT
 from sources.headers import FLAGS, INTEGERS, TEXTS
@@ -103,6 +102,8 @@ def column(name: str, values: pa.Array) -> pa.Array:
     kind = column_type(name)
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        return from_values(name, _pylist(values))
     try:
         return _cast(name, values, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -123,9 +124,6 @@ def column_type(name: str) -> pa.DataType:
 def _cast(name: str, values: pa.Array, kind: pa.DataType) -> pa.Array:
     if name in FLAGS and not pa.types.is_boolean(values.type):
         return pa.nulls(len(values), kind)
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        values = pc.binary_join(values.cast(pa.list_(pa.string())), SEPARATOR)
-        return pc.if_else(pc.equal(values, ""), None, values).cast(kind)
     if name in TEXTS and pa.types.is_string(values.type):
         values = values.cast(pa.binary())
     elif name in TEXTS and pa.types.is_large_string(values.type):

@@ -88,7 +88,7 @@ def parse_line(data: bytes) -> tuple[Any, bool]:
     except orjson.JSONDecodeError as error:
         text = data.decode("utf-8", "replace")
         try:
-            return json.loads(text), "\ufffd" in text
+            return json.loads(text), text.encode() != data
         except (ValueError, RecursionError):
             raise ValueError(str(error)) from None
 

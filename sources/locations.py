@@ -59,7 +59,7 @@ def missing(path: str, what: str = "no such file or directory") -> InputError:
         siblings = os.listdir(folder or ".")
     except OSError:
         return InputError(f"{path}: {what}", hint=f"there is no directory {folder!r} either")
-    near = difflib.get_close_matches(name, siblings, n=3, cutoff=0.5)
+    near = sorted(difflib.get_close_matches(name, siblings, n=3, cutoff=0.5))
     looks = f"did you mean {' or '.join(os.path.join(folder, n) for n in near)}?" if near else None
     return InputError(f"{path}: {what}", hint=looks or "a relative path starts at the current directory")
 
@@ -82,7 +82,8 @@ def _filesystem(url: str) -> tuple[Any, str]:
 def _globbed(filesystem: Any, path: str) -> dict[str, Any]:
     if not any(sign in path for sign in _MAGIC):
         return {}
-    return dict(filesystem.glob(path, detail=True))
+    found, fixed = filesystem.glob(path, detail=True), len(_fixed_part(path))
+    return {name: facts for name, facts in found.items() if "/." in path or "/." not in name[fixed:]}
 
 
 def _regular(filesystem: Any, found: dict[str, Any], root: str, skipped: Skipped) -> list[Location]:

@@ -84,7 +84,10 @@ def one_line(error: Exception) -> str:
 
 def _file_units(location: Location, config: IngestConfig) -> list[Unit]:
     try:
-        with open_location(location.url) as file, pq.ParquetFile(file) as parquet:
+        with (
+            open_location(location.url) as file,
+            pq.ParquetFile(file, page_checksum_verification=True) as parquet,
+        ):
             names, footer = parquet.schema_arrow.names, parquet.metadata
             groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
             sizes = [(group.num_rows, group.total_byte_size) for group in groups]
@@ -100,12 +103,15 @@ def _file_units(location: Location, config: IngestConfig) -> list[Unit]:
 
 
 def _damaged(location: Location, error: Exception) -> DamagedUnit:
-    kind = "truncated" if isinstance(error, pa.ArrowInvalid) else "unreadable"
+    kind = "unreadable" if isinstance(error, OSError) and error.errno else "truncated"
     return DamagedUnit(location.name, location.url, location.size, "parquet", f"{kind}: {one_line(error)}")
 
 
 def _stream(unit: ParquetUnit, config: IngestConfig, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-    with open_location(unit.location) as file, pq.ParquetFile(file) as parquet:
+    with (
+        open_location(unit.location) as file,
+        pq.ParquetFile(file, page_checksum_verification=True) as parquet,
+    ):
         header = resolve(parquet.schema_arrow.names, config.columns)
         per_row = max(1, unit.bytes // max(1, unit.rows))
         rows = min(_MAX_ROWS, max(1, batch_bytes // per_row))

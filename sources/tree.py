@@ -64,7 +64,7 @@ class TreeSource:
 
 
 def read_file(root: bytes, path: bytes, max_bytes: int) -> File:
-    """Read one file, at most ``max_bytes`` of it; whatever goes wrong is the row's problem."""
+    """Read one file as long as it is when opened; whatever goes wrong is the row's problem."""
     name = path_text(path)
     try:
         descriptor = os.open(os.path.join(root, path), _OPEN)
@@ -74,7 +74,7 @@ def read_file(root: bytes, path: bytes, max_bytes: int) -> File:
                 return File(name, None, None, "unreadable: no longer a regular file")
             if facts.st_size > max_bytes:
                 return File(name, facts.st_size, None, "too_large")
-            raw = file.read(max_bytes + 1)
+            raw = file.read(facts.st_size)
     except FileNotFoundError:
         return File(name, None, None, "missing")
     except OSError as error:

@@ -43,7 +43,8 @@ class Listing:
     """What a source holds: its units in order, and what was left out with the reasons.
 
     ``files`` counts files for trees and git, rows for Parquet, files for JSONL. ``temporary`` are
-    folders made for reading (clones); `discard` removes them when the units have been read.
+    folders made for reading (clones); `discard` removes them when the units have been read. ``stamp`` is
+    equal when nothing that was listed has changed: names, sizes and times, or the commit.
     """
 
     units: tuple[Unit, ...] = ()
@@ -51,6 +52,7 @@ class Listing:
     files: int = 0
     total_bytes: int = 0
     temporary: tuple[str, ...] = ()
+    stamp: str = ""
 
     def discard(self) -> None:
         """Remove the temporary folders; fine when they are gone."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from columns.batch import concat
 from training.catalog import ShardFile, Source, shard_files
 from training.extra import require
 
@@ -89,23 +90,30 @@ def regroup(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordB
             held.append(piece)
             start, rows = start + piece.num_rows, rows + piece.num_rows
             if rows == size:
-                yield pa.concat_batches(held)
+                yield concat(held, batch.schema)
                 held, rows = [], 0
     if held:
-        yield pa.concat_batches(held)
+        yield concat(held, held[0].schema)
 
 
 def arrays(batch: pa.RecordBatch, *, segments: bool) -> dict[str, np.ndarray]:
     """The arrays of one batch of rows, each ``int64[rows, seq_len]``; see `iter_batches`."""
     ids = batch.column("input_ids")
     input_ids = np.asarray(ids.flatten()).reshape(len(ids), ids.type.list_size).astype(np.int64)
-    padding = np.arange(input_ids.shape[1]) >= np.asarray(batch.column("n_tokens"))[:, None]
-    found = {"input_ids": input_ids, "labels": np.where(padding, IGNORED, input_ids)}
+    lengths = np.asarray(batch.column("n_tokens"))
+    found = {"input_ids": input_ids, "labels": _padded(input_ids.copy(), lengths, IGNORED)}
     if segments:
-        found["segment_ids"] = np.where(
-            padding, -1, segment_ids(batch.column("doc_starts"), input_ids.shape[1])
-        )
+        numbers = segment_ids(batch.column("doc_starts"), input_ids.shape[1])
+        found["segment_ids"] = _padded(numbers, lengths, -1)
     return found
+
+
+def _padded(values: np.ndarray, lengths: np.ndarray, mark: int) -> np.ndarray:
+    """Write ``mark`` behind the first ``lengths`` values of each row, in place; full rows cost nothing."""
+    short = np.flatnonzero(lengths < values.shape[1])
+    for row, length in zip(short.tolist(), lengths[short].tolist(), strict=True):
+        values[row, length:] = mark
+    return values
 
 
 def segment_ids(starts: pa.Array, width: int) -> np.ndarray:

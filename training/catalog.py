@@ -6,23 +6,19 @@ and a file it lists must be there with the size it states. A directory listing i
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from columns.errors import OutputError
 from columns.files import Place
-from columns.tables import read_arrow
-
-MANIFEST = "manifest.json"
-FORMAT = "thresher/"
-_CHUNK = 4 << 20
+from shards.format import file_sha256
+from shards.manifest import read_manifest
+from shards.reader import open_shard
 
 Source = str | os.PathLike[str] | Place | Sequence[str | os.PathLike[str]]
 
@@ -44,8 +40,7 @@ class ShardFile:
 
     def schema(self) -> pa.Schema:
         """The Arrow schema in the file's footer, with the ``thresher.*`` metadata."""
-        with self.place.open(self.name) as source, _ipc(source, self.path) as reader:
-            return reader.schema
+        return open_shard(self.place, self.name).reader.schema
 
     def batches(self, *, verify: bool = False) -> Iterator[pa.RecordBatch]:
         """Record batches in file order, views of the memory-mapped file where the place is local.
@@ -55,28 +50,18 @@ class ShardFile:
         """
         if verify:
             self.verify()
-        try:
-            yield from read_arrow(self.place, self.name)
-        except pa.ArrowInvalid as broken:
-            raise _not_a_shard(self.path) from broken
+        reader = open_shard(self.place, self.name).reader
+        for index in range(reader.num_record_batches):
+            yield reader.get_batch(index)
 
     def verify(self) -> None:
         """Compare the file's SHA-256 with the manifest's; a shard without a stated one passes."""
-        if self.sha256 is None:
-            return
-        found = self._digest()
+        found = None if self.sha256 is None else file_sha256(self.place, self.name)
         if found != self.sha256:
             raise OutputError(
-                f"{self.path}: checksum expected {self.sha256[:16]}…, got {found[:16]}…",
+                f"{self.path}: checksum expected {self.sha256}, got {found}",
                 hint="the shard was changed or damaged after the build: copy or build the dataset again",
             )
-
-    def _digest(self) -> str:
-        digest = hashlib.sha256()
-        with self.place.open(self.name) as source:
-            while chunk := source.read_buffer(_CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
 
 
 def shard_files(source: Source, split: str = "train") -> list[ShardFile]:
@@ -87,37 +72,16 @@ def shard_files(source: Source, split: str = "train") -> list[ShardFile]:
 
     >>> shard_files("/no/such/dataset")
     Traceback (most recent call last):
-    columns.errors.OutputError: /no/such/dataset: not a finished Thresher dataset (no manifest.json)
-    hint: finish it with: thresher build RECIPE --input ... --output /no/such/dataset
+    columns.errors.OutputError: /no/such/dataset: no manifest.json
+    hint: not a finished dataset: run the build again
     """
     if isinstance(source, str | os.PathLike | Place):
         return _from_manifest(_absolute(source), split)
     return [_stated(_file_place(path), Path(path).name, {}) for path in source]
 
 
-def manifest(place: Place) -> dict[str, Any]:
-    """The dataset's manifest; `OutputError` when there is none or it is of another format."""
-    if not place.exists(MANIFEST):
-        raise OutputError(
-            f"{place.url}: not a finished Thresher dataset (no {MANIFEST})",
-            hint=f"finish it with: thresher build RECIPE --input ... --output {place.url}",
-        )
-    try:
-        found = orjson.loads(place.read(MANIFEST))
-    except orjson.JSONDecodeError as broken:
-        raise OutputError(
-            f"{place.path(MANIFEST)}: not JSON ({broken})", hint="build the dataset again"
-        ) from broken
-    said = found.get("format") if isinstance(found, dict) else None
-    if not str(said).startswith(FORMAT):
-        raise OutputError(
-            f"{place.path(MANIFEST)}: format expected {FORMAT}…, got {said!r}", hint="build it again"
-        )
-    return found
-
-
 def _from_manifest(place: Place, split: str) -> list[ShardFile]:
-    listed = manifest(place).get("shards", [])
+    listed = read_manifest(place).shards
     chosen = [entry for entry in listed if entry["split"] == split]
     if not chosen:
         splits = sorted({entry["split"] for entry in listed}) or ["none"]
@@ -125,7 +89,7 @@ def _from_manifest(place: Place, split: str) -> list[ShardFile]:
     return [_stated(place.child("shards"), Path(entry["name"]).name, entry) for entry in chosen]
 
 
-def _stated(place: Place, name: str, entry: dict[str, Any]) -> ShardFile:
+def _stated(place: Place, name: str, entry: Mapping[str, Any]) -> ShardFile:
     """The shard, after checking that the file is there with the size the manifest states."""
     if not place.exists(name):
         raise OutputError(
@@ -150,14 +114,3 @@ def _absolute(source: str | os.PathLike[str] | Place) -> Place:
 def _file_place(path: str | os.PathLike[str]) -> Place:
     parent, _, _ = os.fspath(path).rpartition("/")
     return _absolute(parent or ".")
-
-
-def _ipc(source: Any, path: str) -> Any:
-    try:
-        return pa.ipc.open_file(source)
-    except pa.ArrowInvalid as broken:
-        raise _not_a_shard(path) from broken
-
-
-def _not_a_shard(path: str) -> OutputError:
-    return OutputError(f"{path}: not a complete Arrow IPC file", hint="copy or build the dataset again")

@@ -14,8 +14,8 @@ from typing import Any
 
 from columns.errors import ThresherError
 from columns.files import Place
+from shards.manifest import read_manifest
 from training.batches import IGNORED, iter_batches
-from training.catalog import manifest
 from training.extra import require
 
 WIDTH = 64
@@ -27,7 +27,7 @@ def train(
     """Train for ``steps`` batches, starting the data again when it ends; yields each step's loss in nats."""
     torch = require("torch")
     torch.manual_seed(seed)
-    model = _model(int(manifest(Place(directory))["tokenizer"]["vocab_size"]), context)
+    model = _model(int(read_manifest(Place(directory)).tokenizer["vocab_size"]), context)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for batch in islice(_endless(directory, batch_size), steps):
         loss = _loss(model, batch["input_ids"][:, :context], batch["labels"][:, :context])

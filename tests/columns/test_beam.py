@@ -78,7 +78,12 @@ def test_partitioned_keeps_every_row_in_its_place(partition):
 
 def test_map_batches_applies_the_kernel_and_counts():
     p = pipeline()
-    mapped = p | beam.Create([0, 1]) | beam.FlatMap(numbers).with_output_types(pa.RecordBatch) | MapBatches(doubled, "x")
+    mapped = (
+        p
+        | beam.Create([0, 1])
+        | beam.FlatMap(numbers).with_output_types(pa.RecordBatch)
+        | MapBatches(doubled, "x")
+    )
     assert_that(mapped | beam.Map(lambda b: b.column(0)[0].as_py()), equal_to([0, 2, 4, 20, 22, 24]))
     result = p.run()
     result.wait_until_finish()
@@ -103,7 +108,12 @@ def test_exchange_brings_equal_numbers_together(mode, how, tmp_path, monkeypatch
         expected[value % 7].append(value)
     work = Place(str(tmp_path)) if how == "reference" else None
     with pipeline(*MODES[mode]) as p:
-        batches = p | beam.Create(range(4)) | beam.Reshuffle() | beam.FlatMap(numbers).with_output_types(pa.RecordBatch)
+        batches = (
+            p
+            | beam.Create(range(4))
+            | beam.Reshuffle()
+            | beam.FlatMap(numbers).with_output_types(pa.RecordBatch)
+        )
         found = batches | Exchange(partial(remainder, by=7), 8, work) | beam.Map(gathered)
         assert_that(found, equal_to([(number, sorted(values)) for number, values in expected.items()]))
 

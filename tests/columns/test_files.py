@@ -26,7 +26,9 @@ def test_part_names_parse_what_they_format(stem, index, count):
     assert PartName.parse(name.format()) == name
 
 
-@pytest.mark.parametrize("name", ["part-1-of-2.parquet", "part-00001.parquet", "x", "part-00001-of-00002.parquet.tmp"])
+@pytest.mark.parametrize(
+    "name", ["part-1-of-2.parquet", "part-00001.parquet", "x", "part-00001-of-00002.parquet.tmp"]
+)
 def test_other_names_are_refused(name):
     with pytest.raises(OutputError, match="not a part name"):
         PartName.parse(name)

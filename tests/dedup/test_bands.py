@@ -256,3 +256,7 @@ def test_impossible_values_are_named(name, value):
 def test_an_unknown_verification_is_refused():
     with pytest.raises(ValueError, match="verify: expected signature or none, got jaccard"):
         BandConfig(verify="jaccard")
+
+
+def test_without_verification_every_candidate_is_an_edge():
+    assert (BandConfig().least, BandConfig(verify="none").least) == (0.7, 0.0)

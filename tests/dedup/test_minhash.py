@@ -56,9 +56,9 @@ def signature_slow(hashes: set[int], config: MinHashConfig) -> list[int]:
     a, b = (values.tolist() for values in permutations(config))
     mixed = []
     for value in hashes:
-        value = (value ^ value >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-        value = (value ^ value >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-        mixed.append(value ^ value >> 16)
+        half = (value ^ value >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+        full = (half ^ half >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+        mixed.append(full ^ full >> 16)
     return [min((x * value + y) & 0xFFFFFFFF for value in mixed) for x, y in zip(a, b, strict=True)]
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,7 @@ def test_very_deep_tree(tmp_path: Path) -> None:
     os.close(here)
     (tmp_path / "top.py").write_text("x")
     table, skipped, _ = read_all(f"tree:{tmp_path}")
+    subprocess.run(["rm", "-rf", str(tmp_path / "deeper")], check=True)
     assert (table.num_rows, skipped["unreadable_folder"]) == (1, 1)
 
 

@@ -14,27 +14,21 @@ import pyarrow as pa
 import pytest
 
 from columns.files import PartName
+from shards.format import shard_metadata, shard_schema
+
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
 
 SEQ_LEN = 16
 EOT = 0
 
 
-def shard_schema(ids: pa.DataType, split: str, seq_len: int = SEQ_LEN) -> pa.Schema:
-    fields = [
-        ("input_ids", pa.list_(ids, seq_len)),
-        ("n_tokens", pa.int32()),
-        ("doc_ids", pa.list_(pa.binary(16))),
-        ("doc_starts", pa.list_(pa.int32())),
-        ("doc_offsets", pa.list_(pa.int64())),
-    ]
-    said = {
-        "thresher.format": "thresher/1",
-        "thresher.seq_len": str(seq_len),
-        "thresher.tokenizer_sha256": "0" * 64,
-        "thresher.eot": str(EOT),
-        "thresher.split": split,
-    }
-    return pa.schema(fields, metadata=said)
+def split_schema(ids: pa.DataType, split: str, seq_len: int) -> pa.Schema:
+    said = shard_metadata(seq_len=seq_len, tokenizer_sha256="0" * 64, eot_id=EOT, split=split, shuffle_seed=0)
+    return shard_schema(seq_len, ids.to_pandas_dtype()).with_metadata(said)
 
 
 def shard_rows(schema: pa.Schema, first: int, rows: int, last_tokens: int) -> pa.RecordBatch:
@@ -91,7 +85,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
         (place / "shards").mkdir()
         entries, first = [], 0
         for split, sizes in (("train", train), ("validation", validation)):
-            schema = shard_schema(ids or pa.uint16(), split, seq_len)
+            schema = split_schema(ids or pa.uint16(), split, seq_len)
             for name, rows in zip(PartName.series(split, len(sizes), "arrow"), sizes, strict=True):
                 entries.append(_write_shard(place / "shards" / name, schema, first, rows, split))
                 first += rows
@@ -111,7 +105,6 @@ def dataset(make_dataset: MakeDataset) -> Path:
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[Any]:
     """One small Ray for all tests of a process."""
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     ray = pytest.importorskip("ray")
     ray.init(num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False

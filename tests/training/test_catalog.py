@@ -84,14 +84,14 @@ def test_unknown_split_names_the_known_ones(dataset):
 
 
 def test_no_manifest_means_not_finished(tmp_path):
-    with pytest.raises(OutputError, match="not a finished Thresher dataset"):
+    with pytest.raises(OutputError, match=r"no manifest\.json\nhint: not a finished dataset"):
         shard_files(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": "other/1"}', '{"shards": []}'])
 def test_a_manifest_that_is_not_ours(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(OutputError, match=r"manifest\.json: .*\nhint: "):
+    with pytest.raises(OutputError, match=r"manifest\.json: "):
         shard_files(tmp_path)
 
 
@@ -103,16 +103,16 @@ def test_checksums(make_dataset):
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
-    with pytest.raises(OutputError, match=r"checksum expected [0-9a-f]{16}…, got [0-9a-f]{16}…\nhint: "):
+    with pytest.raises(OutputError, match=r"checksum expected [0-9a-f]{64}, got [0-9a-f]{64}\nhint: "):
         next(shard_files(place)[0].batches(verify=True))
 
 
 def test_a_file_that_is_not_arrow(tmp_path):
     (tmp_path / "a.arrow").write_bytes(b"no arrow here, but long enough")
     shard = ShardFile(Place(str(tmp_path)), "a.arrow", 30)
-    with pytest.raises(OutputError, match="not a complete Arrow IPC file"):
+    with pytest.raises(OutputError, match=r"a\.arrow: not a shard"):
         list(shard.batches())
-    with pytest.raises(OutputError, match="not a complete Arrow IPC file"):
+    with pytest.raises(OutputError, match=r"a\.arrow: not a shard"):
         shard.schema()
 
 

@@ -26,4 +26,4 @@ def test_command_line(dataset, capsys):
 
 def test_command_line_names_the_cure(tmp_path, capsys):
     assert example.main([str(tmp_path)]) == 2
-    assert "hint: finish it with: thresher build" in capsys.readouterr().err
+    assert "hint: not a finished dataset" in capsys.readouterr().err

@@ -1,0 +1,204 @@
+"""Gathering: one pass over the ledger finds examples and clusters; only their rows are then read.
+
+Examples are a sample by hash: the files with the smallest doc ids (a SHA-256), so the choice is the
+same on every machine. Memory holds one part, the examples, and a count per keeper of a duplicate.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from columns.files import PartName
+from pipelines.finished import Finished, Identity, row_id
+
+EXAMPLES, CLUSTERS, MEMBERS, HITS, FULL = 5, 5, 6, 20, 10
+EXACT, NEAR, UNREADABLE, CONTAMINATED = "exact_duplicate", "near_duplicate", "unreadable", "contaminated"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A dropped file with what the decision rests on."""
+
+    identity: Identity
+    rule: str
+    keeper: bytes | None
+    similarity: float | None
+    tasks: tuple[str, ...]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Files that one kept file replaces; ``members`` is a sample, most similar first."""
+
+    keeper: Identity
+    size: int
+    members: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A benchmark task found in a file."""
+
+    identity: Identity
+    task: str
+    coverage: float | None
+    lines: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class FullBucket:
+    """An over-full bucket: its members were compared with one leader, not pair by pair."""
+
+    band: int
+    members: int
+    compared: int
+    sample: tuple[Identity, ...]
+
+
+@dataclass
+class Gathered:
+    """What the report shows of single files."""
+
+    examples: dict[str, list[Example]] = field(default_factory=dict)
+    exact: list[Cluster] = field(default_factory=list)
+    exact_groups: int = 0
+    near: list[Cluster] = field(default_factory=list)
+    near_clusters: int = 0
+    hits: list[Hit] = field(default_factory=list)
+    buckets: list[FullBucket] = field(default_factory=list)
+    keepers: dict[bytes, Identity] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+
+
+def gather(dataset: Finished, limit: int) -> Gathered:
+    """Read examples, clusters, hits and the first ``limit`` characters of every file shown."""
+    found = Gathered()
+    replaced = {rule: Counter[bytes]() for rule in (EXACT, NEAR)}
+    chosen: dict[str, list[tuple[bytes, int]]] = {}
+    for part in dataset.parts():
+        ledger = dataset.ledger(part, ["doc_id", "rule", "keeper", "tasks"])
+        _choose(chosen, ledger, part)
+        for rule, counter in replaced.items():
+            counter.update(_keepers(ledger, rule))
+        found.hits = heapq.nsmallest(HITS, [*found.hits, *_hits(dataset, part, ledger)], key=_hit_order)
+    found.examples = {rule: _read(dataset, [row for _, row in rows]) for rule, rows in sorted(chosen.items())}
+    found.exact_groups, found.near_clusters = (len(replaced[rule]) for rule in (EXACT, NEAR))
+    found.exact, found.near = (_clusters(dataset, rule, replaced[rule]) for rule in (EXACT, NEAR))
+    found.buckets = _buckets(dataset)
+    shown = [example for examples in found.examples.values() for example in examples]
+    found.keepers = dataset.by_doc_id(example.keeper for example in shown if example.keeper)
+    found.texts = dataset.texts(_rows_shown(found, shown), limit)
+    return found
+
+
+def _choose(chosen: dict[str, list[tuple[bytes, int]]], ledger: pa.Table, part: PartName) -> None:
+    for rule in pc.unique(ledger.column("rule")).drop_null().to_pylist():
+        rows = pc.indices_nonzero(pc.equal(ledger.column("rule"), rule))
+        ids = ledger.column("doc_id").take(rows).to_pylist()
+        new = zip(ids, (row_id(part, row) for row in rows.to_pylist()), strict=True)
+        chosen[rule] = heapq.nsmallest(EXAMPLES, [*chosen.get(rule, []), *new])
+
+
+def _keepers(ledger: pa.Table, rule: str) -> dict[bytes, int]:
+    here = ledger.filter(pc.equal(ledger.column("rule"), rule)).column("keeper").drop_null()
+    return {pair["values"]: pair["counts"] for pair in pc.value_counts(here).to_pylist()}
+
+
+def _read(dataset: Finished, rows: Iterable[int]) -> list[Example]:
+    """Examples of row ids, in their order."""
+    wanted = list(rows)
+    identities = dataset.by_row(wanted)
+    found: dict[int, Example] = {}
+    for part in dataset.parts():
+        here = [row for row in wanted if row >> 32 == part.index]
+        if here:
+            at = pa.array([row & 0xFFFFFFFF for row in here])
+            said = dataset.ledger(part, ["rule", "keeper", "similarity", "tasks"]).take(at).to_pylist()
+            facts = dataset.facts(part, [*dataset.signals().names, "problem"]).take(at).to_pylist()
+            for row, line, fact in zip(here, said, facts, strict=True):
+                line["tasks"] = tuple(line["tasks"] or ())
+                found[row] = Example(identities[row], facts=fact, **line)
+    return [found[row] for row in wanted]
+
+
+def _clusters(dataset: Finished, rule: str, replaced: Counter[bytes]) -> list[Cluster]:
+    largest = heapq.nsmallest(CLUSTERS, replaced.items(), key=lambda item: (-item[1], item[0]))
+    members: dict[bytes, list[tuple[float, bytes, int]]] = {keeper: [] for keeper, _ in largest}
+    for part in dataset.parts() if largest else ():
+        ledger = dataset.ledger(part, ["doc_id", "rule", "keeper", "similarity"])
+        rows = pc.indices_nonzero(pc.equal(ledger.column("rule"), rule))
+        lines = ledger.take(rows).select(["doc_id", "keeper", "similarity"])
+        for row, line in zip(rows.to_pylist(), lines.to_pylist(), strict=True):
+            if line["keeper"] in members:
+                new = (-(line["similarity"] or 0.0), line["doc_id"], row_id(part, row))
+                members[line["keeper"]] = heapq.nsmallest(MEMBERS, [*members[line["keeper"]], new])
+    keepers = dataset.by_doc_id(members)
+    found = [(keepers[keeper], total, members[keeper]) for keeper, total in largest if keeper in keepers]
+    return [
+        Cluster(keeper, total, tuple(_read(dataset, [row for *_, row in rows])))
+        for keeper, total, rows in found
+    ]
+
+
+def _hits(dataset: Finished, part: PartName, ledger: pa.Table) -> list[Hit]:
+    rows = [row for row, tasks in enumerate(ledger.column("tasks").to_pylist()) if tasks]
+    if not rows:
+        return []
+    tasks = ledger.column("tasks").take(rows).to_pylist()
+    lines = _overlap_lines(dataset, part, rows)
+    files = zip(rows, dataset.identify(part, rows), tasks, strict=True)
+    pairs = ((identity, task, lines.get((row, task))) for row, identity, named in files for task in named)
+    return [
+        Hit(file, task, known["coverage"] if known else None, _span(known)) for file, task, known in pairs
+    ]
+
+
+def _overlap_lines(
+    dataset: Finished, part: PartName, rows: list[int]
+) -> dict[tuple[int, str], dict[str, Any]]:
+    table = dataset.overlaps(part)
+    if table is None:
+        return {}
+    here = table.filter(pc.is_in(table.column("row"), value_set=pa.array(rows, pa.int64()))).to_pylist()
+    return {(line["row"], f"{line['suite']}/{line['task']}"): line for line in here}
+
+
+def _span(line: dict[str, Any] | None) -> tuple[int, int] | None:
+    return (line["first_line"], line["last_line"]) if line else None
+
+
+def _hit_order(hit: Hit) -> tuple[float, bytes, str]:
+    return -(hit.coverage or 0.0), hit.identity.doc_id, hit.task
+
+
+def _buckets(dataset: Finished) -> list[FullBucket]:
+    largest: list[dict[str, Any]] = []
+    for table in dataset.links("buckets"):
+        largest = heapq.nsmallest(
+            FULL, [*largest, *table.to_pylist()], key=lambda b: (-b["members"], b["band"], b["hash"])
+        )
+    known = dataset.by_row(row for bucket in largest for row in bucket["sample"][:3])
+    return [
+        FullBucket(
+            b["band"],
+            b["members"],
+            b["compared"],
+            tuple(known[row] for row in b["sample"][:3] if row in known),
+        )
+        for b in largest
+    ]
+
+
+def _rows_shown(found: Gathered, shown: Iterable[Example]) -> set[int]:
+    rows = {example.identity.row for example in shown}
+    for cluster in found.near[:1]:
+        rows |= {cluster.keeper.row, *(member.identity.row for member in cluster.members)}
+    return rows

@@ -1,0 +1,212 @@
+"""The page: what was gathered, put into words and rendered as one self-contained HTML file."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from columns.files import Place
+from pipelines import wording
+from pipelines.finished import Finished, Identity, Rule
+from pipelines.report.charts import Bar, bars_chart, curve_chart, funnel_chart
+from pipelines.report.gather import NEAR, UNREADABLE, Example, Gathered, gather
+from pipelines.report.histograms import histograms
+
+EXCERPT_CHARS, EXCERPT_LINES, LINE_CHARS = 20_000, 12, 160
+PAIR_LINES, PAIR_CHARS = 14, 90
+
+
+def write_report(place: Place) -> None:
+    """Write ``report.html`` into a finished dataset; `OutputError` when the place holds none.
+
+    Reads the facts twice, the ledger four times and the contents of the files shown; memory holds one part.
+    """
+    place.write_bytes("report.html", render_report(Finished.open(place)).encode())
+
+
+def render_report(dataset: Finished) -> str:
+    """The page's HTML: the same dataset gives the same bytes."""
+    style = (resources.files("pipelines.report") / "page.css").read_text("utf-8")
+    found = gather(dataset, EXCERPT_CHARS)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    view = {
+        "style": Markup(style), "style_hash": digest, "m": dataset.manifest, "found": found,
+        "funnel": dataset.section("funnel") or [], "chart": funnel_picture(dataset), "totals": totals(dataset),
+        "steps": list(_steps(dataset, found)), "histograms": histograms(dataset), "curve": _curve(dataset),
+        "pair": _pair(found), "tokens": _tokens(dataset), "values": list(recipe_values(dataset)),
+        "problems": sorted(dataset.section("documents", "problems").items(), key=lambda item: (-item[1], item[0])),
+        "unreadable": found.examples.get(UNREADABLE, []), "recipe": dataset.section("recipe"),
+        "tasks": sorted(dataset.section("contamination", "tasks").items(), key=lambda item: (-item[1], item[0])),
+    }  # fmt: skip
+    return _template().render(view)
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "plain": wording.plain, "count": wording.count, "size": wording.size, "measured": wording.measured,
+        "title": wording.step_title, "meaning": wording.step_meaning, "named": named,
+    }  # fmt: skip
+    environment.globals |= {"share": wording.share, "counted": wording.counted}
+    return environment.from_string((resources.files("pipelines.report") / "page.html.j2").read_text("utf-8"))
+
+
+def named(identity: Identity) -> str:
+    """A file's name for people: repository and path, harmless to show."""
+    path = wording.plain(identity.path or identity.doc_id.hex())
+    return f"{wording.plain(identity.repo)} : {path}" if identity.repo else path
+
+
+def totals(dataset: Finished) -> dict[str, Any]:
+    """The figures of the header."""
+    funnel = dataset.section("funnel") or [{"files": 0, "bytes": 0}]
+    first, last = funnel[0], funnel[-1]
+    return {
+        "files": first["files"], "bytes": first["bytes"], "kept": last["files"], "kept_bytes": last["bytes"],
+        "tokens": dataset.section("tokens", "written") or 0, "shards": len(dataset.section("shards") or []),
+    }  # fmt: skip
+
+
+def funnel_picture(dataset: Finished) -> Markup:
+    """The funnel in files."""
+    bars = []
+    for step in dataset.section("funnel") or []:
+        removed = step["removed_files"]
+        said = (
+            f"−{wording.count(removed)}"
+            if removed
+            else wording.count(step["files"])
+            if step["rule"] == "read"
+            else "–"
+        )
+        bars.append(Bar(wording.step_title(step["rule"]), step["files"], step["files"] + removed, said))
+    return funnel_chart(bars, "Files that remain after each rule")
+
+
+def _steps(dataset: Finished, found: Gathered) -> Iterator[dict[str, Any]]:
+    rules = {rule.name: rule for rule in dataset.rules()}
+    for step in dataset.section("funnel") or []:
+        if step["removed_files"]:
+            rule = rules.get(step["rule"])
+            examples = [_shown(example, rule, found) for example in found.examples.get(step["rule"], [])]
+            yield {"step": step, "rule": rule, "when": _when(rule), "examples": examples}
+
+
+def _when(rule: Rule | None) -> str:
+    return f"{rule.signal} {wording.drops_when(rule.op, rule.value)}" if rule else ""
+
+
+def _shown(example: Example, rule: Rule | None, found: Gathered) -> dict[str, Any]:
+    """An example for the page. A file with a benchmark task in it is named, its text is never shown."""
+    text = "" if example.tasks else found.texts.get(example.identity.row, "")
+    return {"name": named(example.identity), "size": example.identity.size or 0, "why": _why(example, rule, found),
+            "lines": excerpt(text), "hidden": bool(example.tasks)}  # fmt: skip
+
+
+def _why(example: Example, rule: Rule | None, found: Gathered) -> str:
+    if rule is not None:
+        return (
+            f"{rule.signal} {wording.measured(example.facts.get(rule.signal))}; the rule drops {_when(rule)}"
+        )
+    keeper = found.keepers.get(example.keeper) if example.keeper else None
+    if keeper is not None:
+        how = (
+            f"similarity {example.similarity:.3f} to"
+            if example.rule == NEAR and example.similarity
+            else "same text as"
+        )
+        return f"{how} {named(keeper)}"
+    if example.tasks:
+        return f"contains {', '.join(wording.plain(task) for task in example.tasks[:4])}"
+    return wording.plain(str(example.facts.get("problem") or ""))
+
+
+def excerpt(text: str, lines: int = EXCERPT_LINES, width: int = LINE_CHARS) -> list[str]:
+    """The first lines of a text, each cut to a width and harmless to show."""
+    found = wording.plain(text, lines=True).split("\n")
+    shown = [line if len(line) <= width else f"{line[:width]} … (cut)" for line in found[:lines]]
+    return [*shown, "…"] if len(found) > lines else shown
+
+
+def _pair(found: Gathered) -> dict[str, Any] | None:
+    """The largest cluster's keeper beside its least similar member shown."""
+    if not found.near or not found.near[0].members:
+        return None
+    cluster = found.near[0]
+    member = cluster.members[-1]
+    texts = (found.texts.get(row, "") for row in (cluster.keeper.row, member.identity.row))
+    left, right = (wording.plain(text, lines=True).split("\n")[:300] for text in texts)
+    return {"keeper": named(cluster.keeper), "member": named(member.identity), "similarity": member.similarity or 0.0,
+            "rows": side_by_side(left, right)}  # fmt: skip
+
+
+def side_by_side(left: list[str], right: list[str]) -> list[tuple[str, str, bool]]:
+    """Aligned lines from shortly before the first difference: left, right, whether they differ."""
+    rows: list[tuple[str, str, bool]] = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        for at in range(max(b - a, d - c)):
+            pair = (left[a + at] if a + at < b else "", right[c + at] if c + at < d else "")
+            rows.append((pair[0][:PAIR_CHARS], pair[1][:PAIR_CHARS], kind != "equal"))
+    first = next((index for index, row in enumerate(rows) if row[2]), 0)
+    return rows[max(0, first - 4) :][:PAIR_LINES]
+
+
+def _curve(dataset: Finished) -> Markup | None:
+    points = dataset.section("dedup", "curve")
+    if not points:
+        return None
+    bands = dataset.section("recipe", "dedup", "bands")
+    threshold = bands.get("threshold")
+    shape = f"{bands.get('bands', '?')} bands of {bands.get('rows', '?')} rows"
+    return curve_chart(points, threshold, f"Chance that a pair is compared, by similarity ({shape})")
+
+
+def _tokens(dataset: Finished) -> dict[str, Markup]:
+    found = {}
+    for name, title in (("by_language", "Tokens per language"), ("by_split", "Tokens per split")):
+        rows = sorted(dataset.section("tokens", name).items(), key=lambda item: (-item[1], item[0]))
+        rest = sum(value for _, value in rows[15:])
+        shown = [*rows[:15], ("all others", rest)] if rest else rows[:15]
+        found[name] = bars_chart([(wording.plain(key or "unknown"), value) for key, value in shown], title)
+    return found
+
+
+def recipe_values(dataset: Finished) -> Iterator[dict[str, str]]:
+    """Every value of the recipe, flat, with its status and source where the recipe states them."""
+    for rule in dataset.rules():
+        yield {"key": f"filters.{rule.name}", "value": _when(rule), "status": rule.status, "source": rule.source,
+               "note": rule.note}  # fmt: skip
+    for key, value in sorted(_leaves(dataset.section("recipe"), "")):
+        if not key.startswith(("filters.rules", "notes.")) and key not in {"name", "about"}:
+            status, source = dataset.note(key)
+            yield {"key": key, "value": value, "status": status, "source": source, "note": ""}
+
+
+def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list):
+        yield prefix, ", ".join(map(str, value)) or "none"
+    else:
+        yield (
+            prefix,
+            "yes"
+            if value is True
+            else "no"
+            if value is False
+            else "none"
+            if value in (None, {})
+            else str(value),
+        )

@@ -1,0 +1,131 @@
+"""Summary: a dataset's funnel and totals, as plain data and as tables (``thresher inspect``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from columns.files import Place
+from pipelines.finished import Finished
+from pipelines.wording import count, counted, plain, share, size, step_title
+
+COLOURS = {"published": "green", "de-facto": "yellow", "ours": "cyan"}
+
+
+def summarise(place: Place) -> dict[str, Any]:
+    """Funnel, totals, tokens, shards and problems of a finished dataset, from its manifest alone.
+
+    Raises `OutputError` when the place holds no dataset.
+    """
+    dataset = Finished.open(place)
+    funnel = list(dataset.section("funnel") or [])
+    first, last = (funnel[0], funnel[-1]) if funnel else ({}, {})
+    shards = list(dataset.section("shards") or [])
+    return {
+        "recipe": dataset.section("recipe", "name") or "",
+        "files": {"read": first.get("files", 0), "kept": last.get("files", 0)},
+        "bytes": {"read": first.get("bytes", 0), "kept": last.get("bytes", 0)},
+        "funnel": funnel,
+        "dedup": {key: value for key, value in dataset.section("dedup").items() if key != "curve"},
+        "contamination": dict(dataset.section("contamination")),
+        "tokens": dict(dataset.section("tokens")),
+        "tokenizer": dict(dataset.section("tokenizer")),
+        "shards": {
+            "count": len(shards),
+            "rows": sum(shard["rows"] for shard in shards),
+            "bytes": sum(shard["bytes"] for shard in shards),
+        },
+        "problems": dict(dataset.section("documents", "problems")),
+        "fingerprints": dict(dataset.section("fingerprints")),
+    }
+
+
+def example_file(place: Place) -> str:
+    """The path of one file that a rule dropped (else of a kept one), to try ``explain`` on; may be empty."""
+    dataset = Finished.open(place)
+    kept = ""
+    for part in dataset.parts():
+        ledger = dataset.ledger(part, ["path", "rule", "keeper", "size"]).sort_by([("size", "ascending")])
+        ledger = ledger.filter(pc.match_substring_regex(ledger.column("path"), r"^[\w./-]+$"))
+        for rule in ("near_duplicate", *(rule.name for rule in dataset.rules()), "exact_duplicate"):
+            found = ledger.filter(pc.equal(ledger.column("rule"), rule)).column("path")
+            if len(found):
+                return str(found[0].as_py())
+        kept = kept or next((str(path) for path in ledger.column("path").to_pylist()), "")
+    return kept
+
+
+def render(summary: dict[str, Any], console: Console) -> None:
+    """Print a summary; fits 80 columns."""
+    console.print(_funnel(summary))
+    console.print(_totals(summary))
+    for name, number in sorted(summary["problems"].items()):
+        console.print(Text.assemble(("problem  ", "yellow"), f"{plain(name)}: {counted(number, 'file')}"))
+
+
+def _funnel(summary: dict[str, Any]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("rule", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    for name in ("files", "bytes", "removed", "share"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for step in summary["funnel"]:
+        removed, came = step["removed_files"], step["files"] + step["removed_files"]
+        status = Text(step["status"], COLOURS.get(step["status"], ""))
+        gone = (f"−{count(removed)}", share(removed, came)) if removed else ("", "")
+        table.add_row(
+            Text(plain(step_title(step["rule"]))), status, count(step["files"]), size(step["bytes"]), *gone
+        )
+    return table
+
+
+def _totals(summary: dict[str, Any]) -> Text:
+    files, volume, tokens, shards = (summary[key] for key in ("files", "bytes", "tokens", "shards"))
+    produced, written = (count(tokens.get(key, 0)) for key in ("produced", "written"))
+    lines = [
+        ("kept", f"{count(files['kept'])} of {counted(files['read'], 'file')}, {_sizes(volume)}"),
+        ("tokens", f"{written} written = {produced} produced{_dropped(tokens)}"),
+        ("splits", _splits(tokens) or "none"),
+        ("languages", _first(tokens.get("by_language", {}))),
+        ("shards", f"{count(shards['count'])}, {counted(shards['rows'], 'row')}, {size(shards['bytes'])}"),
+        ("benchmarks", _benchmarks(summary["contamination"])),
+    ]
+    return Text("\n").join(
+        [Text(""), *(Text.assemble((f"{name:<11}", "bold"), said) for name, said in lines)]
+    )
+
+
+def _sizes(volume: dict[str, int]) -> str:
+    return f"{size(volume['kept'])} of {size(volume['read'])}"
+
+
+def _dropped(tokens: dict[str, Any]) -> str:
+    return "".join(
+        f" − {count(number)} {plain(rule)}" for rule, number in sorted(tokens.get("dropped", {}).items())
+    )
+
+
+def _splits(tokens: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{plain(name)} {count(number)}" for name, number in sorted(tokens.get("by_split", {}).items())
+    )
+
+
+def _first(languages: dict[str, int], most: int = 5) -> str:
+    ranked = sorted(languages.items(), key=lambda item: (-item[1], item[0]))
+    said = ", ".join(f"{plain(name or 'unknown')} {count(number)}" for name, number in ranked[:most])
+    return f"{said}, and {count(len(ranked) - most)} more" if len(ranked) > most else said or "none"
+
+
+def _benchmarks(contamination: dict[str, Any]) -> str:
+    suites = ", ".join(plain(name) for name in sorted(contamination.get("suites", {}))) or "none"
+    hits = contamination.get("files", 0)
+    return (
+        f"{suites}; {counted(hits, 'file holds', 'files hold')} a task"
+        if suites != "none"
+        else "none checked"
+    )
