@@ -91,7 +91,7 @@ def rank(table: pa.Table | pa.RecordBatch, config: KeepConfig) -> np.ndarray:
     wanted = [_KEYS[name] for name in config.order]
     wanted += [(name, "ascending") for name in _LAST if name in table.schema.names]
     columns = {name: _sort_column(table, name) for name, _ in wanted}
-    order = pc.sort_indices(pa.table(columns), sort_keys=wanted, null_placement="at_end")
+    order = pc.sort_indices(pa.table(columns), sort_keys=wanted)
     places = np.empty(table.num_rows, np.int64)
     places[np.asarray(order)] = np.arange(table.num_rows)
     return places

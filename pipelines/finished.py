@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +23,9 @@ from columns.tables import read_whole
 FORMAT = "thresher/1"
 ROW_BITS = 32
 IDENTITY = ("doc_id", "repo", "ref", "path", "language", "size")
-NOT_SIGNALS = frozenset({"stars", "forks", "updated", "problem", "language", "repo", "path", "license"})
+NOT_SIGNALS = frozenset(
+    {"size", "stars", "forks", "updated", "problem", "language", "repo", "path", "license"}
+)
 
 
 @dataclass(frozen=True)
@@ -95,17 +98,13 @@ class Finished:
             PartName.parse(name) for name in self.place.child("ledger").names() if name.startswith("part-")
         ]
 
-    def ledger(self, part: PartName, columns: Sequence[str] | None = None) -> pa.Table:
+    def ledger(self, part: PartName, columns: list[str] | None = None) -> pa.Table:
         """The decisions of one part."""
-        return read_whole(
-            self.place.child("ledger"), part.format(), None if columns is None else list(columns)
-        )
+        return read_whole(self.place.child("ledger"), part.format(), columns)
 
-    def facts(self, part: PartName, columns: Sequence[str] | None = None) -> pa.Table:
+    def facts(self, part: PartName, columns: list[str] | None = None) -> pa.Table:
         """The facts of one part, row-aligned with its ledger."""
-        return read_whole(
-            self.place.child("facts"), part.format(), None if columns is None else list(columns)
-        )
+        return read_whole(self.place.child("facts"), part.format(), columns)
 
     def signals(self) -> pa.Schema:
         """The measured columns of the facts: numbers and yes/no, without what documents already say."""
@@ -131,7 +130,7 @@ class Finished:
 
     def identify(self, part: PartName, rows: Sequence[int]) -> list[Identity]:
         """The identities of some rows of one part."""
-        table = self.ledger(part, IDENTITY).take(pa.array(rows, pa.int64()))
+        table = self.ledger(part, [*IDENTITY]).take(pa.array(rows, pa.int64()))
         return [
             Identity(row_id(part, row), **line) for row, line in zip(rows, table.to_pylist(), strict=True)
         ]
@@ -148,7 +147,7 @@ class Finished:
         found: dict[bytes, Identity] = {}
         for part in self.parts() if len(wanted) else ():
             column = self.ledger(part, ["doc_id"]).column("doc_id").cast(pa.binary())
-            hits = pc.indices_nonzero(pc.is_in(column, value_set=wanted.cast(pa.binary()))).to_pylist()
+            hits = rows_where(pc.is_in(column, value_set=wanted.cast(pa.binary())))
             found |= {identity.doc_id: identity for identity in self.identify(part, hits)} if hits else {}
         return found
 
@@ -185,6 +184,15 @@ class Finished:
 def row_id(part: PartName, row: int) -> int:
     """The number of a file inside the dataset."""
     return part.index << ROW_BITS | row
+
+
+def rows_where(mask: pa.ChunkedArray | pa.Array) -> list[int]:
+    """The positions at which a mask is true (pyarrow 25's ``indices_nonzero`` crashes on columns without chunks).
+
+    >>> rows_where(pa.array([True, None, False, True])), rows_where(pa.chunked_array([], pa.bool_()))
+    ([0, 3], [])
+    """
+    return np.flatnonzero(np.asarray(mask.fill_null(False))).tolist()
 
 
 def _by_part(ids: Iterable[int]) -> dict[int, list[int]]:

@@ -119,11 +119,10 @@ def make_tokenizer_stage(engine: Engine, dataset: Dataset, stage: Stage, config:
         stage.commit()
         return
     if config.spec == "train":
-        work = dataset.work.child("tokenizer")
         engine.run(
             "tokenizer", partial(_wire_training, dataset=dataset, stage=stage, config=config, engine=engine)
         )
-        work.remove_tree()
+        dataset.work.remove_tree()
     else:
         save_tokenizer(dataset.tokenizer, stage, config, [])
     stage.commit()

@@ -18,7 +18,7 @@ from rich.text import Text
 from columns.errors import OutputError
 from columns.files import PartName, Place
 from columns.tables import read_arrow
-from pipelines.finished import Finished, Identity, Rule, row_id
+from pipelines.finished import Finished, Identity, Rule, row_id, rows_where
 from pipelines.wording import cited, count, counted, drops_when, measured, plain, size
 
 LISTED = 8
@@ -167,7 +167,7 @@ def _matches(ledger: pa.Table, file: str, doc_id: bytes | None) -> tuple[list[in
     end = pc.ends_with(path, f"/{file.lstrip('/')}")
     if owner:
         end = pc.or_(end, pc.and_(pc.equal(repo, owner), pc.ends_with(path, f"/{tail.lstrip('/')}")))
-    return pc.indices_nonzero(whole).to_pylist(), pc.indices_nonzero(end).to_pylist()
+    return rows_where(whole), rows_where(end)
 
 
 def _ambiguous(dataset: Finished, file: str, found: list[int]) -> OutputError:

@@ -20,12 +20,12 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 _STEPS: Mapping[str, tuple[str, str]] = {
-    "read": ("Files read", "everything the inputs listed"),
-    "unreadable": ("Could not be read", "no usable text: unreadable, binary, malformed or too large"),
-    "size": ("Size", "outside the recipe's size limits"),
-    "exact_duplicate": ("Exact duplicates", "the same text as a file that is kept instead"),
-    "contaminated": ("Benchmark contamination", "holds a benchmark task the model will be tested on"),
-    "near_duplicate": ("Near-duplicates", "almost the same text as a file that is kept instead"),
+    "read": ("Files read", "Everything the inputs listed"),
+    "unreadable": ("Could not be read", "No usable text: unreadable, binary, malformed or too large"),
+    "size": ("Size", "Outside the recipe's size limits"),
+    "exact_duplicate": ("Exact duplicates", "The same text as a file that is kept instead"),
+    "contaminated": ("Benchmark contamination", "Holds a benchmark task the model will be tested on"),
+    "near_duplicate": ("Near-duplicates", "Almost the same text as a file that is kept instead"),
 }
 
 
@@ -38,7 +38,7 @@ def plain(text: str, *, lines: bool = False) -> str:
     >>> plain("a\\x1b[31m\\u202eb")
     'a␛[31m⟨U+202E⟩b'
     """
-    kept = text if lines else text.replace("\n", "␊").replace("\t", "␉")
+    kept = text.replace("\r\n", "\n") if lines else text.replace("\n", "␊").replace("\t", "␉")
     return _UNSAFE.sub(_visible, kept)
 
 
@@ -113,7 +113,8 @@ def drops_when(op: str, value: Any) -> str:
     >>> drops_when("gt", 1000), drops_when("is", True)
     ('> 1000', 'is yes')
     """
-    shown = measured(value) if isinstance(value, bool) or not isinstance(value, int | float) else f"{value:g}"
+    small = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10_000
+    shown = f"{value:g}" if small else measured(value)
     return f"{_SYMBOLS.get(op, op)} {shown}".strip()
 
 

@@ -32,11 +32,11 @@ def tokenise_part(
     """Tokenise one part's kept documents: a table of `tokens_schema`, sorted by (split, key, doc_id).
 
     ``documents`` need ``doc_id``, ``content`` and ``language``; ``ledger`` is row-aligned with them and needs
-    ``kept`` and ``split``. Memory: the part's ids, about half a byte per byte of text. Raises `OutputError`
-    when the two are not of equal length.
+    ``kept`` and ``split``. Memory: twice the part's ids (as uint16 about a byte per byte of text). Raises
+    `OutputError` when the two are not of equal length.
     """
     schema = tokens_schema(tokenizer.dtype)
-    found, row = [], 0
+    found, row = [_empty(schema)], 0
     for batch in documents:
         verdict = ledger.slice(row, batch.num_rows)
         row += batch.num_rows
@@ -46,9 +46,34 @@ def tokenise_part(
         raise OutputError(
             f"{row} documents but {ledger.num_rows} ledger rows", hint="run the decide stage again"
         )
-    table = pa.Table.from_batches(found, schema)
-    order = [("split", "ascending"), ("key", "ascending"), ("doc_id", "ascending")]
-    return table.take(pc.sort_indices(table.drop_columns("ids"), order)).combine_chunks()
+    return _ordered(found, ["split", "key", "doc_id"])
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], item.type) for item in schema], schema=schema)
+
+
+def _ordered(batches: Sequence[pa.RecordBatch], columns: Sequence[str]) -> pa.Table:
+    """Join and sort batches; ids are copied once (Arrow's own take would need 8 bytes more per token)."""
+    joined = pa.Table.from_batches(batches)
+    rows = joined.drop_columns("ids")
+    order = pc.sort_indices(rows, [(name, "ascending") for name in columns])
+    ids = _take_lists([batch.column("ids") for batch in batches], order.to_numpy())
+    return rows.take(order).append_column(joined.schema.field("ids"), ids).combine_chunks()
+
+
+def _take_lists(lists: Sequence[pa.LargeListArray], order: np.ndarray) -> pa.LargeListArray:
+    values = [item.values.to_numpy(zero_copy_only=True) for item in lists]
+    bounds = [item.offsets.to_numpy(zero_copy_only=True) for item in lists]
+    owner = np.repeat(np.arange(len(lists)), [len(item) for item in lists])
+    starts = np.concatenate([item[:-1] for item in bounds])
+    lengths = np.concatenate([np.diff(item) for item in bounds])
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[order])])
+    ids = np.empty(int(offsets[-1]), values[0].dtype)
+    for number, row in enumerate(order.tolist()):
+        piece = values[owner[row]][starts[row] : starts[row] + lengths[row]]
+        ids[offsets[number] : offsets[number + 1]] = piece
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(ids))
 
 
 def _tokenise(batch: pa.RecordBatch, verdict: pa.Table, tokenizer: Tokenizer, seed: int) -> pa.RecordBatch:
@@ -72,9 +97,10 @@ def write_tokens(place: Place, name: str, tokens: pa.Table) -> int:
 
 
 def _batches(tokens: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Slices of at most `BATCH_ROWS` rows, none of which holds two splits."""
+    """Slices of at most `BATCH_ROWS` rows, none with two splits; the rows are sorted by split."""
     for split in sorted(pc.unique(tokens.column("split")).to_pylist()):
-        yield from tokens.filter(pc.field("split") == split).combine_chunks().to_batches(BATCH_ROWS)
+        rows = np.flatnonzero(pc.equal(tokens.column("split"), split).to_numpy())
+        yield from tokens.slice(rows[0], len(rows)).combine_chunks().to_batches(BATCH_ROWS)
 
 
 def count_tokens(tokens: pa.Table, by: str) -> dict[str, int]:
@@ -94,15 +120,13 @@ def count_tokens(tokens: pa.Table, by: str) -> dict[str, int]:
 def gather(place: Place, names: Sequence[str], lo: int, hi: int | None, split: str) -> Documents:
     """One split's documents with ``lo <= key < hi`` (None: to the end) of all parts, by (key, doc_id).
 
-    The result does not depend on how documents were spread over parts. Memory: twice the slice. Raises
+    The result does not depend on how documents were spread over parts. Memory: the slice, once. Raises
     `OutputError` when there are no parts.
     """
     if not names:
         raise OutputError(f"no token parts at {place.url}", hint="run the shard stage again")
     slices = [piece for name in names for piece in _slices(place, name, lo, hi, split)]
-    table = pa.Table.from_batches(slices, slices[0].schema)
-    order = pc.sort_indices(table.drop_columns("ids"), [("key", "ascending"), ("doc_id", "ascending")])
-    found = table.take(order).combine_chunks().to_batches()
+    found = _ordered(slices, ["key", "doc_id"]).to_batches()
     rows = found[0] if found else slices[0]
     tokens = rows.column("ids")
     offsets = tokens.offsets.to_numpy(zero_copy_only=True)
@@ -112,8 +136,7 @@ def gather(place: Place, names: Sequence[str], lo: int, hi: int | None, split: s
 def _slices(place: Place, name: str, lo: int, hi: int | None, split: str) -> Iterator[pa.RecordBatch]:
     """The matching slices of one part, the first always empty so that even no match has a schema."""
     with place.open(name) as source, pa.ipc.open_file(source) as reader:
-        schema = reader.schema.remove_metadata()
-        yield pa.RecordBatch.from_arrays([pa.array([], item.type) for item in schema], schema=schema)
+        yield _empty(reader.schema.remove_metadata())
         for number, (found, first, last) in enumerate(json.loads(reader.schema.metadata[_INDEX])):
             if found == split and last >= lo and (hi is None or first < hi):
                 batch = reader.get_batch(number).replace_schema_metadata(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -21,7 +22,7 @@ from sources.config import IngestConfig
 from sources.files import Origin, file_batches, path_text
 from sources.gitprogram import PROTOCOLS, refuse_option, run_git, start_git
 from sources.languages import is_selected, language_of
-from sources.unit import Listing, Skipped, Unit, chunks
+from sources.unit import Listing, Skipped, Unit, chunks, stamp
 
 MAX_ENTRIES = 5_000_000
 MAX_PATH_BYTES = 4096
@@ -70,7 +71,7 @@ class GitSource:
         if folder is None:
             return Listing(skipped=Counter(empty_repository=1))
         found = _list(folder, _url_name(self.where), "refs/thresher/commit", config)
-        return Listing(found.units, found.skipped, found.files, found.total_bytes, (folder,))
+        return dataclasses.replace(found, temporary=(folder,))
 
 
 def is_url(where: str) -> bool:
@@ -96,9 +97,10 @@ def _list(folder: str, name: str, ref: str, config: IngestConfig) -> Listing:
     commit = _commit(folder, ref)
     skipped: Skipped = Counter()
     found = sorted(_blobs(folder, commit, config.languages, skipped))
-    sized = ((blob, blob.size if blob.size <= config.max_bytes else 0) for blob in found)
+    sized = [(blob, blob.size if blob.size <= config.max_bytes else 0) for blob in found]
     units = tuple(GitUnit(name, folder, size, commit, tuple(blobs)) for blobs, size in chunks(sized))
-    return Listing(units, skipped, len(found), sum(blob.size for blob in found))
+    total = sum(size for _, size in sized)
+    return Listing(units, skipped, len(found), total, stamp=stamp([(name, commit)]))
 
 
 def _check_repository(folder: str) -> None:

@@ -19,7 +19,7 @@ from sources.inflate import Broken, blocks
 from sources.lines import Line, numbered_lines
 from sources.locations import Location, locate
 from sources.rows import Table, row_batch
-from sources.unit import Listing, Skipped, Unit
+from sources.unit import Listing, Skipped, Unit, stamp
 
 _ENDINGS = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".jsonl", ".ndjson", *(f"{ending}{packed}" for ending in _ENDINGS for packed in (".gz", ".zst")))
@@ -72,7 +72,9 @@ class JsonlSource:
         for location in found:
             _check_first_line(location, config)
         units = tuple(JsonlUnit(location.name, location.url, location.size) for location in found)
-        return Listing(units, skipped, len(found), sum(location.size for location in found))
+        return Listing(
+            units, skipped, len(found), sum(location.size for location in found), stamp=stamp(found)
+        )
 
 
 def parse_line(data: bytes) -> tuple[Any, bool]:

@@ -18,11 +18,13 @@ _MAGIC = ("*", "?", "[")
 
 
 class Location(NamedTuple):
-    """One file: its name below what the user named (with '/'), where to open it, and its size in bytes."""
+    """One file: its name below what the user named (with '/'), where to open it, its size in bytes, and what
+    changes when its content does (modification time, or an object store's etag)."""
 
     name: str
     url: str
     size: int
+    version: str
 
 
 def locate(pattern: str, suffixes: Sequence[str], skipped: Skipped) -> list[Location]:
@@ -100,7 +102,14 @@ def _location(filesystem: Any, path: str, facts: dict[str, Any], root: str) -> L
     name = path[len(root) :].lstrip("/") if path.startswith(root) else path
     url = path if is_local(filesystem) else filesystem.unstrip_protocol(path)
     size = os.path.getsize(path) if is_local(filesystem) else int(facts.get("size") or 0)
-    return Location(path_text(os.fsencode(name)), url, size)
+    version = os.stat(path).st_mtime_ns if is_local(filesystem) else _version(facts)
+    return Location(path_text(os.fsencode(name)), url, size, str(version))
+
+
+def _version(facts: dict[str, Any]) -> Any:
+    return next(
+        (facts[key] for key in ("etag", "ETag", "md5Hash", "updated", "LastModified") if facts.get(key)), ""
+    )
 
 
 def _is_wanted(below: str, suffixes: Sequence[str]) -> bool:

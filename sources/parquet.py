@@ -16,7 +16,7 @@ from sources.files import problem_row
 from sources.headers import require_content, resolve
 from sources.locations import Location, locate, open_location
 from sources.rows import Table, row_batch
-from sources.unit import Listing, Skipped, Unit
+from sources.unit import Listing, Skipped, Unit, stamp
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 
@@ -74,7 +74,7 @@ class ParquetSource:
         found = locate(self.pattern, SUFFIXES, skipped)
         units = tuple(unit for location in found for unit in _file_units(location, config))
         rows = sum(unit.rows for unit in units if isinstance(unit, ParquetUnit))
-        return Listing(units, skipped, rows, sum(location.size for location in found))
+        return Listing(units, skipped, rows, sum(location.size for location in found), stamp=stamp(found))
 
 
 def one_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from columns.errors import InputError
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, path_text
 from sources.languages import is_selected, language_of
-from sources.unit import Listing, Raw, Skipped, Unit, chunks
+from sources.unit import Listing, Raw, Skipped, Unit, chunks, stamp
 
 METADATA_FOLDERS = frozenset((b".git", b".hg", b".svn"))
 
@@ -59,8 +59,10 @@ class TreeSource:
         skipped: Skipped = Counter()
         found = sorted(_walk(os.fsencode(root), config.languages, skipped))
         name = path_text(os.fsencode(os.path.basename(root))) or "/"
-        units = tuple(TreeUnit(name, root, size, tuple(paths)) for paths, size in chunks(found))
-        return Listing(units, skipped, len(found), sum(size for _, size in found))
+        sized = [(path, size if size <= config.max_bytes else 0) for path, size, _ in found]
+        units = tuple(TreeUnit(name, root, size, tuple(paths)) for paths, size in chunks(sized))
+        total = sum(size for _, size in sized)
+        return Listing(units, skipped, len(found), total, stamp=stamp(((name,), *found)))
 
 
 def read_file(root: bytes, path: bytes, max_bytes: int) -> File:
@@ -82,7 +84,7 @@ def read_file(root: bytes, path: bytes, max_bytes: int) -> File:
     return File(name, len(raw), raw)
 
 
-def _walk(root: bytes, languages: tuple[str, ...], skipped: Skipped) -> Iterator[tuple[bytes, int]]:
+def _walk(root: bytes, languages: tuple[str, ...], skipped: Skipped) -> Iterator[tuple[bytes, int, int]]:
     folders = [b""]
     seen: set[tuple[int, int]] = set()
     while folders:
@@ -97,7 +99,7 @@ def _walk(root: bytes, languages: tuple[str, ...], skipped: Skipped) -> Iterator
             elif not is_selected(language_of(path_text(entry.name)), languages):
                 skipped["other_language"] += 1
             else:
-                yield path, _size(entry)
+                yield path, *_size_and_time(entry)
 
 
 def _entries(folder: bytes, seen: set[tuple[int, int]], skipped: Skipped) -> list[os.DirEntry[bytes]]:
@@ -124,8 +126,9 @@ def _kind(entry: os.DirEntry[bytes]) -> str:
     return "file" if entry.is_file(follow_symlinks=False) else "not_a_file"
 
 
-def _size(entry: os.DirEntry[bytes]) -> int:
+def _size_and_time(entry: os.DirEntry[bytes]) -> tuple[int, int]:
     try:
-        return entry.stat(follow_symlinks=False).st_size
+        facts = entry.stat(follow_symlinks=False)
     except OSError:
-        return 0
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns

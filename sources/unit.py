@@ -6,6 +6,7 @@ the input alone (sorted names, sizes), so any number of workers reads the same u
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -69,6 +70,18 @@ class Source(Protocol):
 
     def units(self, config: IngestConfig, *, workdir: str | None = None) -> Listing:
         """List the source; ``workdir`` is a local folder for clones. `InputError` when it is unusable."""
+
+
+def stamp(facts: Iterable[tuple[object, ...]]) -> str:
+    """A digest of listed facts (names, sizes, times); equal when nothing listed has changed.
+
+    >>> stamp([("a", 1)]) == stamp([("a", 1)]) != stamp([("a", 2)])
+    True
+    """
+    digest = hashlib.sha256()
+    for fact in facts:
+        digest.update(repr(fact).encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
 
 
 def chunks(items: Iterable[tuple[Item, int]]) -> Iterator[tuple[Sequence[Item], int]]:

@@ -9,7 +9,8 @@ from markupsafe import Markup, escape
 
 from pipelines.wording import count, measured, share, size
 
-WIDTH = 640
+WIDTH = 960
+HALF = 320
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,14 @@ class Bar:
 def funnel_chart(bars: Sequence[Bar], title: str) -> Markup:
     """What is left after each step; the paler end of a bar is what the step removed."""
     top = max((bar.before for bar in bars), default=0) or 1
-    step, left, room = 27, 165, WIDTH - 165 - 95
+    step, left, room = 27, 175, WIDTH - 175 - 70
     parts = []
     for index, bar in enumerate(bars):
         y = index * step + 4
         now, before = room * bar.now / top, room * bar.before / top
         gone = _rect("gone", left + now, y, max(before - now, 1.5 if bar.before > bar.now else 0), 19)
         parts += [
-            _text("label end", left - 8, y + 14, _cut(bar.label, 24)),
+            _text("label end", left - 8, y + 14, _cut(bar.label, 26)),
             gone,
             _rect("kept", left, y, now, 19),
         ]
@@ -43,13 +44,13 @@ def funnel_chart(bars: Sequence[Bar], title: str) -> Markup:
 def bars_chart(rows: Sequence[tuple[str, int]], title: str) -> Markup:
     """Plain horizontal bars with their share of the whole."""
     total, top = sum(value for _, value in rows), max((value for _, value in rows), default=0) or 1
-    step, left, room = 25, 125, WIDTH - 125 - 165
+    step, left, room = 25, 105, 470 - 105 - 125
     parts = []
     for index, (label, value) in enumerate(rows):
         y, width = index * step + 3, max(room * value / top, 1 if value else 0)
-        parts += [_text("label end", left - 8, y + 13, _cut(label, 18)), _rect("kept", left, y, width, 17)]
+        parts += [_text("label end", left - 8, y + 13, _cut(label, 15)), _rect("kept", left, y, width, 17)]
         parts.append(_text("value", left + width + 6, y + 13, f"{count(value)} · {share(value, total)}"))
-    return _svg(WIDTH, len(rows) * step + 3, title, parts)
+    return _svg(470, len(rows) * step + 3, title, parts)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def histogram_chart(
     title: str,
 ) -> Markup:
     """Files per bin, kept below and dropped above, with thresholds drawn; no bin with a file is invisible."""
-    left, top, width, height = 44, 26, WIDTH / 2 - 60, 110
+    left, top, width, height = 44, 26, HALF - 60, 110
     highest = max((k + d for k, d in zip(kept, dropped, strict=True)), default=0) or 1
     parts = [_shade(mark, left, top, width, height) for mark in marks]
     each = width / max(1, len(kept))
@@ -85,7 +86,7 @@ def histogram_chart(
         _text("tick end", left - 6, top + height, "0"),
     ]
     parts += [piece for mark in marks for piece in _threshold(mark, left, top, width, height)]
-    return _svg(WIDTH // 2, 166, title, parts)
+    return _svg(HALF, 166, title, parts)
 
 
 def _shade(mark: Mark, left: float, top: float, width: float, height: float) -> str:

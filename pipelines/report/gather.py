@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from columns.files import PartName
-from pipelines.finished import Finished, Identity, row_id
+from pipelines.finished import Finished, Identity, row_id, rows_where
 
 EXAMPLES, CLUSTERS, MEMBERS, HITS, FULL = 5, 5, 6, 20, 10
 EXACT, NEAR, UNREADABLE, CONTAMINATED = "exact_duplicate", "near_duplicate", "unreadable", "contaminated"
@@ -101,9 +101,9 @@ def gather(dataset: Finished, limit: int) -> Gathered:
 
 def _choose(chosen: dict[str, list[tuple[bytes, int]]], ledger: pa.Table, part: PartName) -> None:
     for rule in pc.unique(ledger.column("rule")).drop_null().to_pylist():
-        rows = pc.indices_nonzero(pc.equal(ledger.column("rule"), rule))
-        ids = ledger.column("doc_id").take(rows).to_pylist()
-        new = zip(ids, (row_id(part, row) for row in rows.to_pylist()), strict=True)
+        rows = rows_where(pc.equal(ledger.column("rule"), rule))
+        ids = ledger.column("doc_id").take(pa.array(rows, pa.int64())).to_pylist()
+        new = zip(ids, (row_id(part, row) for row in rows), strict=True)
         chosen[rule] = heapq.nsmallest(EXAMPLES, [*chosen.get(rule, []), *new])
 
 
@@ -134,9 +134,9 @@ def _clusters(dataset: Finished, rule: str, replaced: Counter[bytes]) -> list[Cl
     members: dict[bytes, list[tuple[float, bytes, int]]] = {keeper: [] for keeper, _ in largest}
     for part in dataset.parts() if largest else ():
         ledger = dataset.ledger(part, ["doc_id", "rule", "keeper", "similarity"])
-        rows = pc.indices_nonzero(pc.equal(ledger.column("rule"), rule))
-        lines = ledger.take(rows).select(["doc_id", "keeper", "similarity"])
-        for row, line in zip(rows.to_pylist(), lines.to_pylist(), strict=True):
+        rows = rows_where(pc.equal(ledger.column("rule"), rule))
+        lines = ledger.take(pa.array(rows, pa.int64())).select(["doc_id", "keeper", "similarity"])
+        for row, line in zip(rows, lines.to_pylist(), strict=True):
             if line["keeper"] in members:
                 new = (-(line["similarity"] or 0.0), line["doc_id"], row_id(part, row))
                 members[line["keeper"]] = heapq.nsmallest(MEMBERS, [*members[line["keeper"]], new])

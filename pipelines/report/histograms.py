@@ -93,7 +93,7 @@ def histograms(dataset: Finished) -> list[Histogram]:
     scales = {
         name: _with_limits(ranges[name], [r for r in rules if r.signal == name])
         for name in names
-        if name in ranges
+        if name in ranges and _varies(ranges[name], name, rules)
     }
     counts = {name: np.zeros((2, BINS), np.int64) for name in scales}
     missing = dict.fromkeys(scales, 0)
@@ -144,6 +144,11 @@ def _with_limits(found: tuple[float, float], rules: list[Rule]) -> Scale:
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+
+
+def _varies(found: tuple[float, float], name: str, rules: list[Rule]) -> bool:
+    """Whether a histogram says anything: the values differ, or a rule is over them."""
+    return found[0] < found[1] or any(rule.signal == name for rule in rules)
 
 
 def _number(value: object) -> bool:

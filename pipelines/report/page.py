@@ -152,14 +152,21 @@ def _pair(found: Gathered) -> dict[str, Any] | None:
 
 
 def side_by_side(left: list[str], right: list[str]) -> list[tuple[str, str, bool]]:
-    """Aligned lines from shortly before the first difference: left, right, whether they differ."""
+    """The stretch of aligned lines with the most differences: left, right, whether they differ."""
     rows: list[tuple[str, str, bool]] = []
     for kind, a, b, c, d in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         for at in range(max(b - a, d - c)):
             pair = (left[a + at] if a + at < b else "", right[c + at] if c + at < d else "")
             rows.append((pair[0][:PAIR_CHARS], pair[1][:PAIR_CHARS], kind != "equal"))
-    first = next((index for index, row in enumerate(rows) if row[2]), 0)
-    return rows[max(0, first - 4) :][:PAIR_LINES]
+    starts = range(max(1, len(rows) - PAIR_LINES + 1))
+    best = max(
+        starts, key=lambda start: (sum(_telling(row) for row in rows[start : start + PAIR_LINES]), -start)
+    )
+    return rows[best : best + PAIR_LINES]
+
+
+def _telling(row: tuple[str, str, bool]) -> bool:
+    return row[2] and bool(row[0].strip() or row[1].strip())
 
 
 def _curve(dataset: Finished) -> Markup | None:

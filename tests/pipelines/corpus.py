@@ -45,7 +45,7 @@ def special() -> dict[str, str]:
         "drop/line_mean.py": "\n".join(
             "value = '" + " ".join(rng.choices(words, k=20)) + "'" for _ in range(30)
         ),
-        "drop/low_alnum.py": "+-*/ ()[] " * 60 + "\n",
+        "drop/low_alnum.py": "+-*/ ()[] \n" * 60,
         "drop/contaminated.py": leak("HumanEval/4"),
         "drop/size.py": "\n".join(f"number_{n} = {n}" for n in range(60_000)),
     }

@@ -46,7 +46,7 @@ def invalid_utf8(path: Path) -> None:
 
 
 def nul_bytes(path: Path) -> None:
-    path.write_bytes(b"x = 1\0\n" * 30)
+    path.write_bytes(b"value = 1\0 + 22222222222\n" * 30)
 
 
 def binary(path: Path) -> None:

@@ -175,7 +175,7 @@ def test_units_are_bounded_sorted_and_picklable(tmp_path: Path) -> None:
     for name in "dacb":
         with open(tmp_path / f"{name}.py", "wb") as file:
             file.truncate(UNIT_BYTES // 2)
-    config = IngestConfig(max_bytes=100)
+    config = IngestConfig(max_bytes=UNIT_BYTES)
     listing = parse_spec(str(tmp_path)).units(config)
     assert [unit.paths for unit in listing.units] == [(b"a.py", b"b.py"), (b"c.py", b"d.py")]
     assert pickle.loads(pickle.dumps(listing.units)) == listing.units

@@ -1,0 +1,156 @@
+"""Measure: one row of facts per document, whatever the batches were."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from columns.files import Place
+from columns.tables import read_arrow, read_whole, write_documents
+from columns.document import DOCUMENT
+from columns.testing import assert_batch_law, documents
+from contamination import OVERLAPS, ContaminationConfig, load_suite
+from dedup import MinHashConfig
+from filters import SIGNALS, SignalsConfig
+from pipelines.dataset import Dataset, Names
+from pipelines.measure import CARRIED, FACTS, MeasureConfig, MeasurePart, measure_batch, signature_schema
+from tests.pipelines.corpus import leak
+
+CONFIG = MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), ContaminationConfig(), near=True)
+WORDS = "def return value for index in range import os while lambda yield".split()
+TEXTS = st.lists(
+    st.one_of(
+        st.none(), st.just(""), st.text(max_size=60),
+        st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join),
+        st.sampled_from(["HumanEval/0", "HumanEval/4"]).map(leak),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(texts=TEXTS, cut=st.integers(0, 8))
+@settings(max_examples=60)
+def test_facts_and_signatures_keep_the_batch_law(texts, cut):
+    batch, cut = documents(texts), min(cut, len(texts))
+    assert_batch_law(lambda b: measure_batch(b, CONFIG).facts, batch, cut)
+    schema = signature_schema(CONFIG.minhash)
+    assert_batch_law(
+        lambda b: pa.RecordBatch.from_arrays([measure_batch(b, CONFIG).signature], schema=schema), batch, cut
+    )
+
+
+@given(texts=TEXTS, cut=st.integers(0, 8), base=st.integers(0, 1 << 40))
+@settings(max_examples=60)
+def test_overlaps_keep_the_batch_law_with_their_rows(texts, cut, base):
+    batch, cut = documents(texts), min(cut, len(texts))
+    whole = measure_batch(batch, CONFIG, base_row=base).overlaps
+    pieces = [
+        measure_batch(batch.slice(0, cut), CONFIG, base_row=base).overlaps,
+        measure_batch(batch.slice(cut), CONFIG, base_row=base + cut).overlaps,
+    ]
+    assert pa.Table.from_batches([whole], OVERLAPS).equals(pa.Table.from_batches(pieces, OVERLAPS))
+
+
+def test_a_row_of_facts_for_every_document():
+    batch = documents(["x = 1\n" * 9, None, "", leak("HumanEval/4")], ["a.py", "b.py", "c.py", "d.py"])
+    facts, signature, overlaps = measure_batch(batch, CONFIG, base_row=100)
+    assert facts.schema == FACTS
+    assert len(signature) == facts.num_rows == 4
+    for name in CARRIED:
+        assert facts.column(name).equals(batch.column(name)), name
+    assert set(overlaps.column("row").to_pylist()) == {103}
+    assert "HumanEval/4" in overlaps.column("task").to_pylist()
+
+
+def test_a_document_with_a_problem_has_no_facts_but_its_names():
+    facts, signature, overlaps = measure_batch(documents([None]), CONFIG)
+    row = facts.to_pylist()[0]
+    assert row["problem"] == "unreadable"
+    assert row["path"] == "file0.py"
+    assert {row[field.name] for field in SIGNALS} == {None}
+    assert row["words"] == 0
+    assert signature[0].as_py() is None
+    assert overlaps.num_rows == 0
+
+
+def test_words_are_counted():
+    facts = measure_batch(documents(["a b  c\n", "", "one"]), CONFIG).facts
+    assert facts.column("words").to_pylist() == [3, 0, 1]
+
+
+def test_a_text_shorter_than_a_shingle_has_no_signature():
+    signature = measure_batch(documents(["a b c", "a b c d e f g"]), CONFIG).signature
+    assert signature.is_valid().to_pylist() == [False, True]
+
+
+def test_without_near_duplicates_no_signature_is_made():
+    config = MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), ContaminationConfig(), near=False)
+    facts, signature, _ = measure_batch(documents(["a b c d e f g"] * 3), config)
+    assert signature.null_count == 3
+    assert signature.type == signature_schema(config.minhash).field(0).type
+    assert facts.equals(measure_batch(documents(["a b c d e f g"] * 3), CONFIG).facts)
+
+
+def test_without_suites_nothing_overlaps():
+    config = MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), ContaminationConfig(suites=()), near=True)
+    assert measure_batch(documents([leak("HumanEval/4")]), config).overlaps.num_rows == 0
+
+
+def test_no_documents_have_no_facts():
+    facts, signature, overlaps = measure_batch(documents([]), CONFIG)
+    assert (facts.num_rows, len(signature), overlaps.num_rows) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 300, 8 << 20])
+def test_a_part_is_row_aligned_whatever_the_batch_size(tmp_path, batch_bytes):
+    texts = [None if n % 5 == 3 else f"value_{n} = call({n}) + other or third\n" * n for n in range(20)]
+    texts[11] = leak("HumanEval/4")
+    batch = documents(texts)
+    dataset, names = Dataset(Place(str(tmp_path))), Names(1)
+    write_documents(dataset.documents, names.part(0), [batch], DOCUMENT)
+    record = MeasurePart(dataset, names, CONFIG, batch_bytes)(0)
+    assert record.outputs == (names.part(0), names.signatures(0), names.overlaps(0))
+    facts = read_whole(dataset.facts, names.part(0))
+    (signature,) = read_arrow(dataset.facts, names.signatures(0))
+    overlaps = read_whole(dataset.facts, names.overlaps(0))
+    expected = measure_batch(batch, CONFIG)
+    assert facts.equals(pa.Table.from_batches([expected.facts]))
+    assert signature.column(0).equals(expected.signature)
+    assert overlaps.equals(pa.Table.from_batches([expected.overlaps]))
+    assert set(overlaps.column("row").to_pylist()) == {11}
+    assert record.counts == {"rows": 20, "overlaps": overlaps.num_rows}
+
+
+def test_an_empty_part_is_measured(tmp_path):
+    dataset, names = Dataset(Place(str(tmp_path))), Names(1)
+    write_documents(dataset.documents, names.part(0), [], DOCUMENT)
+    assert MeasurePart(dataset, names, CONFIG, 1 << 20)(0).counts == {"rows": 0, "overlaps": 0}
+    (signature,) = read_arrow(dataset.facts, names.signatures(0))
+    assert signature.num_rows == 0
+
+
+def test_decisions_do_not_change_what_is_measured():
+    loose = ContaminationConfig(min_coverage=0.9, min_matched=50)
+    assert MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), loose, near=True).fingerprint() == CONFIG.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"signals": SignalsConfig(first_lines=9)}, {"minhash": MinHashConfig(num_perm=32)}, {"near": False},
+     {"contamination": ContaminationConfig(ngram=9)}, {"contamination": ContaminationConfig(suites=())}],
+)  # fmt: skip
+def test_what_is_measured_is_in_the_fingerprint(change):
+    plain = {"signals": CONFIG.signals, "minhash": CONFIG.minhash, "contamination": CONFIG.contamination, "near": True}
+    assert MeasureConfig(**(plain | change)).fingerprint() != CONFIG.fingerprint()
+
+
+def test_every_task_word_for_word_is_found_in_its_own_row():
+    tasks = [task.id for task in load_suite("humaneval").tasks][:20]
+    found = measure_batch(documents([leak(task) for task in tasks]), CONFIG).overlaps
+    best: dict[int, str] = {}
+    for row, task, solution in zip(*(found.column(n).to_pylist() for n in ("row", "task", "solution")), strict=True):
+        if solution > best.get(row, ("", -1))[1] if row in best else True:
+            best[row] = (task, solution)
+    assert sum(best[row][0] == task for row, task in enumerate(tasks) if row in best) >= 18
+    assert np.all(np.diff(found.column("row").to_numpy()) >= 0)
