@@ -94,7 +94,7 @@ def test_an_interrupted_rebuild_never_leaves_an_old_manifest_on_new_shards(folde
     build(folder, output, [tree])
     trap = TRAP.format(module="pipelines.shard", name="PackShard", after=0)
     changed = folder / "changed.yaml"
-    changed.write_text((folder / "small.yaml").read_text() + "filters: {without: [line_max]}\n")
+    changed.write_text((folder / "small.yaml").read_text() + "filters: {values: {line_mean: 35}}\n")
     killed = command("build", str(changed), "--input", str(tree), "--output", str(output), prelude=trap)
     assert killed.returncode == -signal.SIGKILL
     assert not (output / "manifest.json").exists()

@@ -47,7 +47,7 @@ def test_a_terminal_shows_how_far_a_stage_is():
     with Display(shown).stage(Watch("measure", lambda: 2, 3)):
         time.sleep(0.5)
     assert "2/3" in said(shown)
-    assert said(shown).rstrip().splitlines()[-1].lstrip("\x1b[2K\r").startswith("✓ measure")
+    assert "✓ measure" in said(shown).rstrip().splitlines()[-1]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
