@@ -74,7 +74,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = compare(arguments.input, arguments.recipe, arguments.repeat, Path(folder))
-    print(json.dumps(found) if arguments.json else "\n".join(f"{key:18} {value}" for key, value in found.items()))
+    print(
+        json.dumps(found)
+        if arguments.json
+        else "\n".join(f"{key:18} {value}" for key, value in found.items())
+    )
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def _batch(facts: np.ndarray, index: Index, base_row: int) -> pa.RecordBatch:
 
 
 @njit(nogil=True, cache=True)
-def _probe(hashes, starts, n, leaving, bitmap, shift, grams):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
+def _probe(hashes, starts, n, leaving, bitmap, shift, grams):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Hits ``int64[hits, 3]``: row, word in the row, gram; ascending by row and word."""
     hits = np.empty((_ROOM, 3), np.int64)
     found = 0
@@ -144,7 +144,7 @@ def _lines(data, offsets, is_word, hits, n):  # type: ignore[no-untyped-def]  # 
 
 
 @njit(nogil=True, cache=True)
-def _count(hits, lines, starts, tasks, parts, n_tasks, n_grams):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
+def _count(hits, lines, starts, tasks, parts, n_tasks, n_grams):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Facts ``int64[facts, 8]``: row, task, matched, prompt, solution, tests, first and last line."""
     facts = np.empty((_bound(hits, starts, n_tasks), _FACTS), np.int64)
     seen = np.full(n_grams, -1, np.int64)

@@ -55,6 +55,7 @@ class Build:
     def run(self) -> None:
         """Run the stages that were asked for; with all of them, finish the dataset."""
         preflight.check_packages()
+        self.engine.check()
         preflight.check_output(self.options.place)
         for name in STAGES:
             runner: Callable[[], None] = getattr(self, f"_{name}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -241,19 +243,26 @@ def _next_steps(output: str, console: Console) -> None:
 
 
 def _commands(shown: str) -> tuple[str, ...]:
-    program = Path(sys.argv[0]).name if "thresher" not in sys.argv[0] else _typed(sys.argv[0])
-    dropped = summary.example_file(Place(shown))
+    program, viewer = _program(), "open" if sys.platform == "darwin" else "xdg-open"
+    file = shlex.quote(summary.example_file(Place(shown)))
+    place = shlex.quote(shown)
     return (
-        f"{program} explain {shown} '{dropped}'",
-        f"{program} inspect {shown} --json",
-        f"xdg-open {shown}/report.html" if sys.platform != "darwin" else f"open {shown}/report.html",
+        f"{program} explain {place} {file}",
+        f"{program} inspect {place} --json",
+        f"{viewer} {place}/report.html",
     )
 
 
-def _typed(program: str) -> str:
-    path = Path(program)
-    near = path.is_relative_to(Path.cwd())
-    return str(path.relative_to(Path.cwd())) if near else path.name
+def _program() -> str:
+    """How this program can be started again from here: by name where it is on the path, else by its file."""
+    started = Path(sys.argv[0])
+    if started.name != "thresher":
+        return "python -m pipelines"
+    found = shutil.which("thresher")
+    if found is None or Path(found).resolve() != started.resolve():
+        here = started.absolute()
+        return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
+    return "thresher"
 
 
 def _print_json(value: Any) -> None:

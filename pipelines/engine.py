@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, _BeamArgumentParser
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from columns.batch import BATCH_BYTES
+from columns.errors import EnvironmentProblem
 from columns.files import Place
 from pipelines.stage import RunUnit, Stage, UnitRecord
 
+OWN_OPTIONS = (
+    "--input", "--output", "--runner", "--workers", "--mode", "--batch-mb", "--column", "--json", "--quiet"
+)  # fmt: skip
 LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
@@ -44,6 +49,21 @@ class Engine:
         pipeline = beam.Pipeline(runner=self._runner(), options=self._options(label))
         wire(pipeline)
         pipeline.run().wait_until_finish()
+
+    def check(self) -> None:
+        """Refuse options that neither Thresher nor Beam knows; Beam itself would ignore them silently."""
+        parser = _BeamArgumentParser(allow_abbrev=False)
+        for kind in PipelineOptions.__subclasses__():
+            kind._add_argparse_args(parser)
+        known = sorted({name for action in parser._actions for name in action.option_strings})
+        _, unknown = parser.parse_known_args(list(self.options))
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            near = difflib.get_close_matches(name, [*OWN_OPTIONS, *known], 1, 0.7)
+            raise EnvironmentProblem(
+                f"unknown option {unknown[0]}: neither Thresher nor Beam has it",
+                hint=f"did you mean {near[0]}?" if near else "see: thresher build --help",
+            )
 
     def exchange(self, work: Place) -> Place | None:
         """Where exchanges by reference put their chunks; None where the engine shuffles itself."""

@@ -35,13 +35,16 @@ def check_packages(rooms: Iterable[str] = ROOMS) -> None:
 
 def check_output(place: Place) -> None:
     """Refuse an output that cannot be written (permissions, missing credentials, a file in its place)."""
-    local = place.local
-    if local is not None and local.exists() and not local.is_dir():
-        raise OutputError(f"{place.url}: expected a directory, found a file", hint="choose another --output")
     probe = f".probe-{uuid.uuid4().hex}"
     try:
+        if place.local is not None and place.local.is_file():
+            raise OutputError(
+                f"{place.url}: expected a directory, found a file", hint="choose another --output"
+            )
         place.write_bytes(probe, b"")
         place.remove([probe])
+    except OutputError:
+        raise
     except (OSError, PermissionError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OutputError(f"{place.url}: cannot write there: {reason}", hint=_output_hint(place)) from error

@@ -22,7 +22,6 @@ _UNSAFE = re.compile(
 _STEPS: Mapping[str, tuple[str, str]] = {
     "read": ("Files read", "Everything the inputs listed"),
     "unreadable": ("Could not be read", "No usable text: unreadable, binary, malformed or too large"),
-    "size": ("Size", "Outside the recipe's size limits"),
     "exact_duplicate": ("Exact duplicates", "The same text as a file that is kept instead"),
     "contaminated": ("Benchmark contamination", "Holds a benchmark task the model will be tested on"),
     "near_duplicate": ("Near-duplicates", "Almost the same text as a file that is kept instead"),
@@ -89,7 +88,7 @@ def share(part: float, whole: float) -> str:
     percent = 100 * part / whole
     if percent < 0.1:
         return "<0.1%"
-    return ">99.9%" if 99.9 < percent < 100 else f"{percent:.3g}%"
+    return ">99.9%" if 99.9 < percent < 100 else f"{percent:.1f}%"
 
 
 def measured(value: Any) -> str:

@@ -22,7 +22,12 @@ from tests.pipelines.corpus import leak, write_tree
 
 RULES = tuple(Rule(name, name, "is", True, "ours", "a test") for name in ("first", "second"))
 CONFIG = DecideConfig(
-    FilterConfig(RULES), exact=True, near=True, keep=KeepConfig(), contamination=ContaminationConfig(), pack=PackConfig()
+    FilterConfig(RULES),
+    exact=True,
+    near=True,
+    keep=KeepConfig(),
+    contamination=ContaminationConfig(),
+    pack=PackConfig(),
 )
 ORDER = [PROBLEM_RULE, EXACT_RULE, "first", "second", CONTAMINATED_RULE, NEAR_RULE]
 FLAGS = st.lists(st.tuples(*[st.booleans()] * 6), max_size=20)
@@ -91,7 +96,12 @@ UNTIL_DECIDE = ("ingest", "measure", "link", "decide")
 
 
 def body(word: str, count: int = 40) -> str:
-    return "\n".join(f"def {word}_{n}(value, other):\n    return value * {n} + other_{word}" for n in range(count)) + "\n"
+    return (
+        "\n".join(
+            f"def {word}_{n}(value, other):\n    return value * {n} + other_{word}" for n in range(count)
+        )
+        + "\n"
+    )
 
 
 def near(text: str, word: str) -> str:
@@ -238,7 +248,9 @@ def again(built: Place, folder, tree, change: str) -> dict[str, dict]:
 
 def test_without_exact_all_equal_files_share_their_fate(built, tmp_path, tree):
     rows = again(built, tmp_path, tree, "dedup: {exact: false, near: false}\n")
-    assert all(rows[path]["kept"] for path in ("d.py", "dir/epsilon.py", "dir/dir/epsilon.py", "dir/beta_1.py"))
+    assert all(
+        rows[path]["kept"] for path in ("d.py", "dir/epsilon.py", "dir/dir/epsilon.py", "dir/beta_1.py")
+    )
     assert not {row["rule"] for row in rows.values()} & {EXACT_RULE, NEAR_RULE}
     assert rows["dir/e.py"]["rule"] == "line_mean"
 

@@ -14,8 +14,8 @@ from columns.errors import InputError
 from columns.files import Place
 from columns.tables import read_whole
 from columns.testing import documents
-from pipelines.ingest import Inputs, ReadUnit, in_order, ingest_stage, list_inputs, part_of
 from pipelines.dataset import Dataset
+from pipelines.ingest import Inputs, ReadUnit, in_order, ingest_stage, list_inputs, part_of
 from pipelines.recipe import LayoutConfig
 from sources import IngestConfig
 from tests.pipelines.building import build
@@ -69,7 +69,8 @@ ROWS = st.lists(
 def rows_of(rows) -> pa.RecordBatch:
     repo, path, ids, provenance = ([row[n] for row in rows] for n in range(4))
     return document_batch(
-        {"repo": repo, "path": path, "doc_id": pa.array(ids, pa.binary(16)), "provenance": provenance}, len(rows)
+        {"repo": repo, "path": path, "doc_id": pa.array(ids, pa.binary(16)), "provenance": provenance},
+        len(rows),
     )
 
 

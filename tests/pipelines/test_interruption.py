@@ -72,7 +72,9 @@ def test_kill_and_run_again(where, folder, tree, undisturbed, tmp_path):
     after_run = finished(tmp_path / "out")
     assert {stage: after_run[stage] for stage in before} == before
     assert_same(Place(str(tmp_path / "out")), undisturbed)
-    left = [path for path in (tmp_path / "out").rglob("*") if TEMPORARY in path.name or path.name.startswith(".")]
+    left = [
+        path for path in (tmp_path / "out").rglob("*") if TEMPORARY in path.name or path.name.startswith(".")
+    ]
     assert left == []
 
 

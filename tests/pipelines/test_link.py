@@ -17,7 +17,17 @@ from filters import SignalsConfig
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
 from pipelines.ingest import in_order, part_of
-from pipelines.link import HASHES, LinkConfig, LinkJob, by_band, by_hash, by_left_part, link, link_stage, unique_pairs
+from pipelines.link import (
+    HASHES,
+    LinkConfig,
+    LinkJob,
+    by_band,
+    by_hash,
+    by_left_part,
+    link,
+    link_stage,
+    unique_pairs,
+)
 from pipelines.measure import MeasureConfig, MeasurePart, measure_batch, measure_stage, signature_schema
 from pipelines.stage import Stage, UnitRecord
 
@@ -86,11 +96,17 @@ def names_of(dataset: Dataset) -> dict[int, bytes]:
 
 def rows_of(dataset: Dataset, kind: str) -> list[dict]:
     names = Names(dataset.parts())
-    return [row for part in range(names.count) for row in read_whole(dataset.links, names.link(kind, part)).to_pylist()]
+    return [
+        row
+        for part in range(names.count)
+        for row in read_whole(dataset.links, names.link(kind, part)).to_pylist()
+    ]
 
 
 def contents(batch: pa.RecordBatch) -> dict[bytes, bytes]:
-    return dict(zip(batch.column("doc_id").to_pylist(), batch.column("content_hash").to_pylist(), strict=True))
+    return dict(
+        zip(batch.column("doc_id").to_pylist(), batch.column("content_hash").to_pylist(), strict=True)
+    )
 
 
 def named_edges(dataset: Dataset, batch: pa.RecordBatch) -> set[tuple[frozenset[bytes], float]]:
@@ -99,7 +115,8 @@ def named_edges(dataset: Dataset, batch: pa.RecordBatch) -> set[tuple[frozenset[
     edges = rows_of(dataset, "edges")
     assert all(edge["left"] < edge["right"] for edge in edges)
     return {
-        (frozenset((hashes[names[edge["left"]]], hashes[names[edge["right"]]])), edge["similarity"]) for edge in edges
+        (frozenset((hashes[names[edge["left"]]], hashes[names[edge["right"]]])), edge["similarity"])
+        for edge in edges
     }
 
 
@@ -188,15 +205,24 @@ def test_a_full_bucket_is_reported_and_links_its_leaders(tmp_path):
     assert commit["counts"]["buckets_capped"] == len(reports) > 0
     assert all(4 < report["members"] <= 12 for report in reports)
     assert set(reports[0]) == set(BUCKET.names)
-    assert {row for edge in rows_of(dataset, "edges") for row in (edge["left"], edge["right"])} == set(names_of(dataset))
+    assert {row for edge in rows_of(dataset, "edges") for row in (edge["left"], edge["right"])} == set(
+        names_of(dataset)
+    )
 
 
 def job(folder, matrix: np.ndarray, parts: int, verify: str = "signature") -> LinkJob:
     dataset, names = Dataset(Place(str(folder))), Names(parts)
     schema = signature_schema(MinHashConfig(num_perm=matrix.shape[1]))
     for part, rows in enumerate(np.array_split(matrix, parts)):
-        column = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel(), pa.uint32()), type=schema.field(0).type)
-        write_arrow(dataset.facts, names.signatures(part), [pa.RecordBatch.from_arrays([column], schema=schema)], schema)
+        column = pa.FixedSizeListArray.from_arrays(
+            pa.array(rows.ravel(), pa.uint32()), type=schema.field(0).type
+        )
+        write_arrow(
+            dataset.facts,
+            names.signatures(part),
+            [pa.RecordBatch.from_arrays([column], schema=schema)],
+            schema,
+        )
     return LinkJob(dataset, names, LinkConfig(near=True, bands=BandConfig(bands=2, rows=2, verify=verify)))
 
 
@@ -204,7 +230,11 @@ def job(folder, matrix: np.ndarray, parts: int, verify: str = "signature") -> Li
 def test_similarity_across_parts_is_that_of_the_signatures(tmp_path, parts):
     rng = np.random.default_rng(parts)
     matrix = rng.integers(0, 3, (20, 8)).astype(np.uint32)
-    ids = [part << 32 | row for part, rows in enumerate(np.array_split(np.arange(20), parts)) for row in range(len(rows))]
+    ids = [
+        part << 32 | row
+        for part, rows in enumerate(np.array_split(np.arange(20), parts))
+        for row in range(len(rows))
+    ]
     both = [(one, other) for one in range(20) for other in range(one + 1, 20)]
     by_left: dict[int, list[tuple[int, int]]] = {}
     for one, other in both:
@@ -250,5 +280,7 @@ def test_bands_are_spread_over_the_partitions():
 
 
 def test_the_configuration_is_in_the_fingerprint():
-    made = {LinkConfig(near, bands).fingerprint() for near in (True, False) for bands in (BANDS, BandConfig())}
+    made = {
+        LinkConfig(near, bands).fingerprint() for near in (True, False) for bands in (BANDS, BandConfig())
+    }
     assert len(made) == 4

@@ -86,7 +86,11 @@ def test_the_funnel_has_every_rule_with_its_status(found):
 def test_the_funnel_counts_down():
     counts = {"files": 10, "bytes": 1000, "files.a": 3, "bytes.a": 30, "files.b": 0, "bytes.b": 0}
     steps = list(funnel({"counts": counts, "rules": ["a", "b"]}, load_recipe("codex")))
-    assert [(s["files"], s["bytes"], s["removed_files"]) for s in steps] == [(10, 1000, 0), (7, 970, 3), (7, 970, 0)]
+    assert [(s["files"], s["bytes"], s["removed_files"]) for s in steps] == [
+        (10, 1000, 0),
+        (7, 970, 3),
+        (7, 970, 0),
+    ]
 
 
 def test_a_changed_value_is_marked_as_ours(folder):
@@ -144,7 +148,12 @@ def test_a_lost_manifest_is_written_again(folder, tree, built):
 
 def test_a_recipe_of_another_name_is_the_manifests_recipe(folder, tree, tmp_path):
     place = build(folder, tmp_path / "out", [tree])
-    build(folder, tmp_path / "out", [tree], text=RECIPE.replace("name: small", "name: other\nabout: another purpose"))
+    build(
+        folder,
+        tmp_path / "out",
+        [tree],
+        text=RECIPE.replace("name: small", "name: other\nabout: another purpose"),
+    )
     said = json.loads(place.read("manifest.json"))["recipe"]
     assert (said["name"], said["about"]) == ("other", "another purpose")
 
@@ -155,7 +164,7 @@ def test_a_stage_is_never_run_on_what_another_input_left(folder, tmp_path):
     write_tree(tree, {"more.py": "another = 1\n" * 9, "most.py": "yet_another = 1\n" * 9})
     build(folder, tmp_path / "out", [tree], stages=("ingest",))
     for stage in ("link", "decide", "shard"):
-        with pytest.raises(OutputError, match="stage .* is not finished"):
+        with pytest.raises(OutputError, match=r"stage .* is not finished"):
             build(folder, tmp_path / "out", [tree], stages=(stage,))
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from columns.document import DOCUMENT
 from columns.files import Place
 from columns.tables import read_arrow, read_whole, write_documents
-from columns.document import DOCUMENT
 from columns.testing import assert_batch_law, documents
 from contamination import OVERLAPS, ContaminationConfig, load_suite
 from dedup import MinHashConfig
@@ -18,7 +18,7 @@ from pipelines.measure import CARRIED, FACTS, MeasureConfig, MeasurePart, measur
 from tests.pipelines.corpus import leak
 
 CONFIG = MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), ContaminationConfig(), near=True)
-WORDS = "def return value for index in range import os while lambda yield".split()
+WORDS = ["def", "return", "value", "for", "index", "in", "range", "import", "os", "while", "lambda", "yield"]
 TEXTS = st.lists(
     st.one_of(
         st.none(), st.just(""), st.text(max_size=60),
@@ -93,7 +93,9 @@ def test_without_near_duplicates_no_signature_is_made():
 
 
 def test_without_suites_nothing_overlaps():
-    config = MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), ContaminationConfig(suites=()), near=True)
+    config = MeasureConfig(
+        SignalsConfig(), MinHashConfig(num_perm=16), ContaminationConfig(suites=()), near=True
+    )
     assert measure_batch(documents([leak("HumanEval/4")]), config).overlaps.num_rows == 0
 
 
@@ -132,7 +134,10 @@ def test_an_empty_part_is_measured(tmp_path):
 
 def test_decisions_do_not_change_what_is_measured():
     loose = ContaminationConfig(min_coverage=0.9, min_matched=50)
-    assert MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), loose, near=True).fingerprint() == CONFIG.fingerprint()
+    assert (
+        MeasureConfig(SignalsConfig(), MinHashConfig(num_perm=16), loose, near=True).fingerprint()
+        == CONFIG.fingerprint()
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,12 @@ def test_decisions_do_not_change_what_is_measured():
      {"contamination": ContaminationConfig(ngram=9)}, {"contamination": ContaminationConfig(suites=())}],
 )  # fmt: skip
 def test_what_is_measured_is_in_the_fingerprint(change):
-    plain = {"signals": CONFIG.signals, "minhash": CONFIG.minhash, "contamination": CONFIG.contamination, "near": True}
+    plain = {
+        "signals": CONFIG.signals,
+        "minhash": CONFIG.minhash,
+        "contamination": CONFIG.contamination,
+        "near": True,
+    }
     assert MeasureConfig(**(plain | change)).fingerprint() != CONFIG.fingerprint()
 
 

@@ -33,7 +33,11 @@ def problems(place: Place) -> dict:
 
 
 def good_rows(place: Place) -> set[str]:
-    return {row["path"] for row in ledger(place) if row["path"] and "good_" in row["path"] and row["rule"] != "unreadable"}
+    return {
+        row["path"]
+        for row in ledger(place)
+        if row["path"] and "good_" in row["path"] and row["rule"] != "unreadable"
+    }
 
 
 def mixed(folder: Path) -> Path:
@@ -180,7 +184,9 @@ def test_a_parquet_file_with_bad_rows_keeps_the_others(tmp_path):
     texts.insert(50, b"\xff\xfe\xfa" * 10)
     texts.insert(60, None)
     paths = [f"good_{n:03d}.py" for n in range(len(texts))]
-    pq.write_table(pa.table({"path": paths, "content": pa.array(texts, pa.binary())}), tmp_path / "in.parquet")
+    pq.write_table(
+        pa.table({"path": paths, "content": pa.array(texts, pa.binary())}), tmp_path / "in.parquet"
+    )
     place = build(tmp_path, tmp_path / "out", [tmp_path / "in.parquet"])
     rows = ledger(place)
     assert len(rows) == GOOD + 2

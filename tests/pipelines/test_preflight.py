@@ -32,7 +32,9 @@ def test_a_shadowed_package_is_named_with_where_it_was_found(monkeypatch, tmp_pa
 
 
 def test_a_module_in_a_packages_place_is_refused(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: SimpleNamespace(submodule_search_locations=None))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda _: SimpleNamespace(submodule_search_locations=None)
+    )
     with pytest.raises(EnvironmentProblem, match="package shards"):
         preflight.check_packages(["shards"])
 
@@ -79,7 +81,9 @@ def test_a_folder_without_permission_is_refused(tmp_path):
     assert "permissions" in (error.hint or "")
 
 
-@pytest.mark.parametrize("kind", [PermissionError("denied\nby the system"), OSError(30, "Read-only file system")])
+@pytest.mark.parametrize(
+    "kind", [PermissionError("denied\nby the system"), OSError(30, "Read-only file system")]
+)
 def test_a_write_that_the_system_refuses_is_one_line(monkeypatch, tmp_path, kind):
     def write_bytes(*_: object) -> None:
         raise kind
@@ -118,7 +122,7 @@ def test_an_unknown_protocol_is_one_line():
     assert "nosuch" in refused(Place("nosuch://bucket/set")).what
 
 
-Usage = namedtuple("Usage", "total used free")  # noqa: PYI024
+Usage = namedtuple("Usage", "total used free")
 
 
 @pytest.mark.parametrize(("free", "fits"), [(299, False), (300, True), (10**12, True), (0, False)])

@@ -56,7 +56,11 @@ def test_a_failed_stage_is_not_ticked_and_its_error_goes_on(terminal):
     with pytest.raises(KeyError), Display(shown).stage(Watch("measure", lambda: 0, 3)):
         raise KeyError
     assert "✓" not in said(shown)
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("Thread-") and "follow" in thread.name] == []
+    assert [
+        thread
+        for thread in threading.enumerate()
+        if thread.name.startswith("Thread-") and "follow" in thread.name
+    ] == []
 
 
 def test_a_count_that_fails_once_does_not_stop_the_bar(monkeypatch):

@@ -191,10 +191,14 @@ def test_what_comes_next_depends_on_names_and_contents_alone():
     same = {"fingerprint": "b", "outputs": [{"name": "x", "sha256": "1", "size": 3}], "counts": {}}
     assert outputs_fingerprint(commit) == outputs_fingerprint(same)
     for name, digest in (("y", "1"), ("x", "2")):
-        assert outputs_fingerprint({"outputs": [{"name": name, "sha256": digest}]}) != outputs_fingerprint(commit)
+        assert outputs_fingerprint({"outputs": [{"name": name, "sha256": digest}]}) != outputs_fingerprint(
+            commit
+        )
 
 
-@pytest.mark.parametrize(("data", "found"), [(None, None), (b"{", None), (b"", None), (b'{"a": 1}', {"a": 1})])
+@pytest.mark.parametrize(
+    ("data", "found"), [(None, None), (b"{", None), (b"", None), (b'{"a": 1}', {"a": 1})]
+)
 def test_small_json_is_read_or_none(tmp_path, data, found):
     place = Place(str(tmp_path))
     if data is not None:

@@ -1,0 +1,373 @@
+"""The command line: what it prints, its exit codes, and that a user never sees a traceback."""
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from columns.files import Place
+from columns.tables import read_whole
+from pipelines import cli
+from pipelines.build import STAGES
+from pipelines.recipe import recipe_names
+from tests.pipelines.building import ROOT, command, recipe
+from tests.pipelines.corpus import leak, near_copy, sources, write_tree
+
+COMMANDS = ("build", "run", "recipes", "explain", "inspect")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def tree(folder):
+    files = dict(list(sources().items())[::10])
+    first = next(iter(files))
+    made = {
+        "copies/exact.py": files[first],
+        "copies/near.py": near_copy(files[list(files)[3]]),
+        "drop/line_max.py": "a = 1\n" * 200 + f"data = '{'x' * 2000}'\n",
+        "drop/leak.py": leak("HumanEval/4"),
+    }
+    return write_tree(folder / "tree", files | made)
+
+
+@pytest.fixture(scope="module")
+def job(folder, tree):
+    return ("build", recipe(folder), "--input", str(tree), "--output", str(folder / "out"), "--workers", "1")
+
+
+@pytest.fixture(scope="module")
+def built(job):
+    return command(*job, "--direct_runner_bundle_repeat=1")
+
+
+@pytest.fixture(scope="module")
+def out(folder, built):
+    assert built.returncode == 0, built.stderr
+    return str(folder / "out")
+
+
+def called(*args: str) -> tuple[int, str, str]:
+    """Run the command line in this process, through the same ``main``."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    before = sys.argv
+    sys.argv = ["thresher", *args]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            cli.main()
+    except SystemExit as end:
+        code = int(end.code or 0) if not isinstance(end.code, str) else 1
+    finally:
+        sys.argv = before
+    return code, out.getvalue(), err.getvalue()
+
+
+def refused(*args: str, said: str, hint: str | None = None) -> str:
+    """Exit code 2, the problem and its hint on stderr, no traceback."""
+    code, out, err = called(*args)
+    assert code == 2, (code, out, err)
+    assert "Traceback" not in out + err
+    assert out == ""
+    flat = " ".join(err.replace("│", " ").split())
+    assert said in flat
+    if hint is not None:
+        assert "hint:" in err
+        assert hint in flat
+    return err
+
+
+def test_the_version():
+    code, out, _ = called("--version")
+    assert code == 0
+    assert out.startswith("thresher ")
+    assert out.split()[1][0].isdigit()
+
+
+def test_without_a_command_help_is_shown():
+    _, out, err = called()
+    for name in COMMANDS:
+        assert name in out + err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name):
+    code, out, _ = called(name, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"thresher {name}" in out
+
+
+def test_every_command_and_option_is_documented():
+    group = typer.main.get_command(cli.app)
+    assert set(group.commands) == set(COMMANDS)
+    for name, found in group.commands.items():
+        assert found.help
+        for parameter in found.params:
+            assert getattr(parameter, "help", None) or parameter.name in {"context"}, (name, parameter.name)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed(shell):
+    found = CliRunner().invoke(
+        cli.app, [], prog_name="thresher", env={"_THRESHER_COMPLETE": f"source_{shell}"}
+    )
+    assert found.exit_code == 0, found.output
+    assert "thresher" in found.output
+    assert "_THRESHER_COMPLETE" in found.output
+
+
+def test_recipes_are_listed():
+    code, out, _ = called("recipes")
+    assert code == 0
+    assert all(name in out for name in recipe_names())
+
+
+def test_recipes_are_listed_for_machines():
+    code, out, _ = called("recipes", "--json")
+    assert code == 0
+    assert set(json.loads(out)) == set(recipe_names())
+
+
+def test_a_recipe_is_printed_with_the_source_of_every_value():
+    code, out, _ = called("recipes", "codex")
+    assert code == 0
+    assert "line_max" in out
+    assert "published" in out
+    code, out, _ = called("recipes", "codex", "--json")
+    rows = json.loads(out)
+    assert all(set(row) == {"key", "value", "status", "source"} for row in rows)
+    assert {row["key"]: row["status"] for row in rows}["filters.line_max"] == "published"
+
+
+def test_a_build_prints_stages_funnel_dataset_and_what_to_do_next(built, out):
+    assert built.returncode == 0, built.stderr
+    said = built.stdout
+    for stage in (*STAGES[:-1], "tokenizer", "tokens", "shards"):
+        assert f"✓ {stage}" in said
+    for title in ("Files read", "Exact duplicates", "line_max", "Benchmark contamination", "Near-duplicates"):
+        assert title in said
+    assert f"dataset: {out}" in said
+    after = said.split("try next:")[1].strip().splitlines()
+    assert len(after) == 3
+    assert after[0].strip().startswith(f"thresher explain {out} '")
+    assert after[1].strip() == f"thresher inspect {out} --json"
+    assert after[2].strip().endswith(f"{out}/report.html")
+    assert "\x1b" not in said
+
+
+def test_the_suggested_commands_work(built, out):
+    explain = built.stdout.split("try next:")[1].strip().splitlines()[0]
+    path = explain.split("'")[1]
+    assert called("explain", out, path)[0] == 0
+
+
+def test_a_build_says_nothing_on_stderr(built):
+    assert built.stderr == ""
+
+
+def test_a_second_build_does_nothing(built, job, out):
+    code, said, _ = called(*job)
+    assert code == 0
+    assert said.count("done before") == 7
+    assert "✓" not in said
+
+
+def test_quiet_prints_nothing(built, job):
+    again = command(*job, "--quiet")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_a_build_for_machines_prints_json_alone(built, job):
+    code, said, err = called(*job, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(said)["files"]["read"] > 10
+
+
+def test_python_dash_m_pipelines_is_the_same_command(out, job):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
+    found = subprocess.run(
+        [sys.executable, "-m", "pipelines", *job],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+        cwd=ROOT,
+    )
+    assert f"python -m pipelines inspect {out} --json" in found.stdout
+
+
+def test_output_that_cannot_show_every_character_is_still_printed(out):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}
+    found = subprocess.run(
+        [sys.executable, "-m", "pipelines", "inspect", out],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+    )
+    assert found.returncode == 0, found.stderr[-300:]
+
+
+def test_inspect_prints_the_funnel(out):
+    code, said, _ = called("inspect", out)
+    assert code == 0
+    assert "Files read" in said
+    assert "kept" in said
+
+
+def test_inspect_prints_json(out):
+    found = json.loads(called("inspect", out, "--json")[1])
+    assert found["recipe"] == "small"
+    assert found["funnel"][0]["rule"] == "read"
+    assert found["tokens"]["produced"] > 0
+
+
+@pytest.fixture(scope="module")
+def rows(out):
+    place = Place(out).child("ledger")
+    names = [name for name in place.names() if name.startswith("part-")]
+    return {row["path"]: row for name in names for row in read_whole(place, name).to_pylist()}
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [(None, "kept, in the"), ("exact_duplicate", "same text as"), ("near_duplicate", "which is kept"),
+     ("line_max", "dropped by line_max: 2,009 > 1000"), ("contaminated", "holds humaneval/HumanEval/4")],
+)  # fmt: skip
+def test_explain_tells_why(out, rows, rule, said):
+    path = next(path for path, row in rows.items() if row["rule"] == rule)
+    code, told, _ = called("explain", out, path)
+    assert code == 0
+    assert said in " ".join(told.split())
+    assert path in told
+    story = json.loads(called("explain", out, path, "--json")[1])
+    assert (story["rule"] or None, story["kept"]) == (rule, rule is None)
+    assert bool(story["tokens"]) == (rule is None)
+
+
+def test_a_file_is_found_by_the_end_of_its_path_and_by_its_id(out, rows):
+    for name in ("line_max.py", "tree:drop/line_max.py", rows["drop/line_max.py"]["doc_id"].hex()):
+        found = json.loads(called("explain", out, name, "--json")[1])
+        assert found["file"]["path"] == "drop/line_max.py"
+
+
+def test_an_unknown_file_has_a_hint(out):
+    refused("explain", out, "drop/line_mx.py", said="not in this dataset", hint="drop/line_max.py")
+
+
+def test_stages_need_the_ones_before_them(folder, tree, tmp_path):
+    arguments = (recipe(folder), "--input", str(tree), "--output", str(tmp_path / "out"), "--workers", "1")
+    for stage in STAGES[1:]:
+        refused("run", stage, *arguments, said="is not finished", hint="run first: thresher run")
+    assert called("run", "ingest", *arguments)[0] == 0
+    for stage in STAGES[2:]:
+        refused("run", stage, *arguments, said="is not finished", hint="run first: thresher run")
+
+
+def test_one_stage_is_run(folder, tree, tmp_path):
+    arguments = (recipe(folder), "--input", str(tree), "--output", str(tmp_path / "out"), "--workers", "1")
+    code, said, _ = called("run", "ingest", *arguments)
+    assert (code, said.count("✓")) == (0, 1)
+    assert not (tmp_path / "out" / "facts").exists()
+    code, said, _ = called("run", "ingest", *arguments)
+    assert "done before" in said
+
+
+def test_an_unknown_stage_is_refused(tmp_path):
+    refused("run", "mesure", "codex", "-i", ".", "-o", str(tmp_path), said="expected one of ingest, measure")
+
+
+def test_an_unknown_recipe_has_a_hint(tmp_path):
+    refused(
+        "build",
+        "codx",
+        "-i",
+        ".",
+        "-o",
+        str(tmp_path),
+        said="no such recipe: codx",
+        hint="did you mean codex?",
+    )
+    refused("recipes", "codx", said="no such recipe", hint="did you mean codex?")
+
+
+def test_a_bad_key_in_a_recipe_is_named_with_its_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: codex\nname: mine\npack:\n  seq_length: 512\n")
+    refused("recipes", str(path), said="line 4: unknown key pack.seq_length", hint="seq_len")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"\xff\xfe\x00", b"a: [", b"", b"- a", b"extends: codex\nname: 2020-13-45\n",
+     b"extends: codex\nname: !!python/object:os.system x\n", b"a: &a\n  b: *a\n", b"? [a]\n: b\n",
+     b"name: x\npack: {seq_len: many}\n", b"name: {value: x, value: y}\n", b"extends: [codex]\n"],
+    ids=["not text", "not yaml", "empty", "a list", "no such day", "an object", "a loop", "a strange key",
+         "not a number", "twice", "not a name"],
+)  # fmt: skip
+def test_no_recipe_file_gives_a_traceback(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text)
+    refused("recipes", str(path), said="mine.yaml")
+
+
+def test_missing_input_and_output_are_named():
+    for given, missing in ((("-i", "."), "--output"), (("-o", "x"), "--input")):
+        refused("build", "codex", *given, said=missing)
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [(("--mode", "fibres"), "expected threads or processes"), (("--workers", "-1"), "--workers"),
+     (("--batch-mb", "0"), "--batch-mb"), (("--column", "content"), "expected OURS=THEIRS"),
+     (("--column", "nosuch=x"), "nosuch"), (("--column", "path=a", "--column", "path=b"), "path"),
+     (("--runner", "NoSuchRunner"), "NoSuchRunner"), (("--direct_runner_bundle_repeat=abc",), "abc"),
+     (("surplus",), "surplus")],
+)  # fmt: skip
+def test_impossible_options_are_refused(folder, tree, tmp_path, extra, said):
+    arguments = ("build", recipe(folder), "-i", str(tree), "-o", str(tmp_path / "out"), "--workers", "1")
+    refused(*arguments, *extra, said=said)
+
+
+@pytest.mark.parametrize(
+    "spec", ["nowhere", "git:nowhere", "parquet:nowhere.parquet", "jsonl:nowhere.jsonl", "nosuch://x"]
+)
+def test_an_input_that_is_not_there_is_named(folder, tmp_path, spec):
+    refused(
+        "build", recipe(folder), "-i", spec, "-o", str(tmp_path / "out"), said=spec.partition(":")[2] or spec
+    )
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "protocol"])
+def test_an_output_that_cannot_be_is_refused(folder, tree, tmp_path, where):
+    (tmp_path / "file").write_text("x")
+    url = "nosuch://x" if where == "protocol" else str(tmp_path / where)
+    refused("build", recipe(folder), "-i", str(tree), "-o", url, said=url)
+
+
+@pytest.mark.parametrize("name", ["inspect", "explain"])
+@pytest.mark.parametrize("where", ["nowhere", "empty", "file", "damaged", "other", "protocol"])
+def test_what_is_no_dataset_is_refused(tmp_path, name, where):
+    (tmp_path / "file").write_text("x")
+    for folder, text in (("empty", None), ("damaged", "{"), ("other", '{"format": "other/9"}')):
+        (tmp_path / folder).mkdir()
+        if text:
+            (tmp_path / folder / "manifest.json").write_text(text)
+    url = "nosuch://x" if where == "protocol" else str(tmp_path / where)
+    refused(
+        name, url, *(("a.py",) if name == "explain" else ()), said=where if where != "protocol" else "nosuch"
+    )
+
+
+def test_an_unknown_command_is_refused():
+    refused("bild", said="bild")
