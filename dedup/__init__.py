@@ -13,8 +13,8 @@ The way through the room, each step on Arrow columns and none on single files:
 * `runs`: the two helpers on sorted keys they share
 * `transforms`: the same for Beam; import it by name, it loads Beam
 
-Similarity and groups are facts; the threshold, the order and what survives are decisions, so another
-recipe is decided again from stored edges without reading a file.
+Signatures, groups and verified edges are facts (of bands and threshold, too); the order and what survives
+are decisions, so another order is decided again from stored edges without reading a file.
 """
 
 from dedup.bands import (

@@ -61,7 +61,7 @@ class Build:
             runner: Callable[[], None] = getattr(self, f"_{name}")
             if name in self.options.stages:
                 runner()
-        if self.options.stages == STAGES and not self._is_complete():
+        if self.options.stages == STAGES:
             self._finish()
 
     @cached_property
@@ -135,14 +135,10 @@ class Build:
         config = ShardConfig(recipe.tokenizer, recipe.pack)
         self._log += shard(self.engine, self.dataset, config, upstream, self.runner)
 
-    def _is_complete(self) -> bool:
-        place = self.options.place
-        skipped = all(entry["skipped"] for entry in self._log)
-        return skipped and place.exists(MANIFEST) and place.exists(REPORT)
-
     def _finish(self) -> None:
-        write_manifest(self.dataset, self.loaded)
-        write_report(self.options.place)
+        changed = write_manifest(self.dataset, self.loaded)
+        if changed or not self.options.place.exists(REPORT):
+            write_report(self.options.place)
         packages = ("thresher", "apache-beam", "pyarrow", "numpy", "numba", "tokenizers", "tiktoken")
         log = {
             "stages": self._log,

@@ -42,6 +42,9 @@ Inputs = Annotated[
         help="directory, git repository (git:PATH or URL[@REF]), Parquet or JSONL; repeatable",
     ),
 ]
+StageInputs = Annotated[
+    list[str] | None, typer.Option("--input", "-i", help="what ingest reads; as for build")
+]
 Output = Annotated[str, typer.Option("--output", "-o", help="the dataset's directory, on any filesystem")]
 Runner = Annotated[str, typer.Option(help="Beam runner; unknown options are handed to it")]
 Workers = Annotated[int, typer.Option(help="local workers; 0 means one per core", min=0)]
@@ -134,8 +137,8 @@ def run(
     context: typer.Context,
     stage: Annotated[str, typer.Argument(help=" | ".join(STAGES))],
     recipe: RecipeName,
-    inputs: Inputs,
     output: Output,
+    inputs: StageInputs = None,
     runner: Runner = "DirectRunner",
     workers: Workers = 0,
     mode: Mode = "threads",
@@ -151,7 +154,11 @@ def run(
     """
     if stage not in STAGES:
         raise typer.BadParameter(f"expected one of {', '.join(STAGES)}, got {stage}", param_hint="STAGE")
-    _build(context, recipe, inputs, output, runner, workers, mode, batch_mb, column, quiet, (stage,)).run()
+    if stage == "ingest" and not inputs:
+        raise typer.BadParameter("ingest needs at least one", param_hint="--input")
+    _build(
+        context, recipe, inputs or [], output, runner, workers, mode, batch_mb, column, quiet, (stage,)
+    ).run()
 
 
 @app.command()

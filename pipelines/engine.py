@@ -45,7 +45,11 @@ class Engine:
 
     def run(self, label: str, wire: Callable[[beam.Pipeline], None]) -> None:
         """Build a pipeline with ``wire`` and wait until it is done."""
-        logging.getLogger("apache_beam").setLevel(logging.ERROR)
+        if self.local:
+            logging.getLogger("apache_beam").setLevel(logging.ERROR)
+        else:
+            logging.disable(logging.NOTSET)
+            logging.basicConfig(level=logging.INFO)
         pipeline = beam.Pipeline(runner=self._runner(), options=self._options(label))
         wire(pipeline)
         pipeline.run().wait_until_finish()

@@ -14,7 +14,7 @@ from columns.fingerprint import code_fingerprint
 from columns.tables import read_whole
 from contamination import load_suite
 from dedup import curve
-from pipelines.dataset import Dataset, Names
+from pipelines.dataset import MANIFEST, Dataset, Names
 from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
 from pipelines.recipe import LoadedRecipe, Note
 from pipelines.shard import tokens_account
@@ -24,9 +24,13 @@ from shards import Manifest
 ROOMS = ("columns", "sources", "filters", "dedup", "contamination", "shards", "pipelines")
 
 
-def write_manifest(dataset: Dataset, loaded: LoadedRecipe) -> None:
-    """Collect what the stages committed and write ``manifest.json``."""
-    Manifest(**collect(dataset, loaded)).write(dataset.place)
+def write_manifest(dataset: Dataset, loaded: LoadedRecipe) -> bool:
+    """Collect what the stages committed and write ``manifest.json``; returns whether it changed."""
+    manifest = Manifest(**collect(dataset, loaded))
+    if dataset.place.exists(MANIFEST) and dataset.place.read(MANIFEST) == manifest.dump():
+        return False
+    manifest.write(dataset.place)
+    return True
 
 
 def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -36,13 +37,18 @@ def check_packages(rooms: Iterable[str] = ROOMS) -> None:
 def check_output(place: Place) -> None:
     """Refuse an output that cannot be written (permissions, missing credentials, a file in its place)."""
     probe = f".probe-{uuid.uuid4().hex}"
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         if place.local is not None and place.local.is_file():
             raise OutputError(
                 f"{place.url}: expected a directory, found a file", hint="choose another --output"
             )
+        there = place.local is None or place.local.exists()
         place.write_bytes(probe, b"")
         place.remove([probe])
+        if not there:
+            place.remove_tree()
     except OutputError:
         raise
     except (OSError, PermissionError, ValueError, ImportError) as error:
@@ -53,6 +59,8 @@ def check_output(place: Place) -> None:
         raise EnvironmentProblem(
             f"{place.url}: cannot write there: {reason}", hint=_output_hint(place)
         ) from error
+    finally:
+        logging.disable(before)
 
 
 def _output_hint(place: Place) -> str:

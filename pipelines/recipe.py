@@ -32,6 +32,7 @@ from filters import FilterConfig, SignalsConfig, load_preset, preset_names
 from shards import PackConfig, TokenizerConfig
 from sources import IngestConfig
 
+OWN_KEYS = frozenset({"extends", "name", "about"})
 NOTE_KEYS = frozenset({"value", "status", "source", "note"})
 _FORBID: dict[str, str] = {"extra": "forbid"}
 
@@ -193,12 +194,15 @@ def load_recipe(name: str) -> LoadedRecipe:
     lines: dict[tuple[str, ...], int] = {}
     notes: dict[str, Note] = {}
     for source in chain:
-        data = _merge(data, source.data)
+        data = _merge({key: data[key] for key in data if key not in OWN_KEYS}, source.data)
         lines = {**lines, **source.lines}
         changed = {".".join(path) for path in source.lines}
-        notes = {path: note for path, note in notes.items() if path not in changed} | dict(source.notes)
-        data.pop("extends", None)
+        said = {} if source.origin in recipe_names() else dict.fromkeys(changed, Note("ours", "this recipe"))
+        notes = (
+            {path: note for path, note in notes.items() if path not in changed} | said | dict(source.notes)
+        )
     last = chain[-1]
+    data.pop("extends", None)
     data.setdefault("name", Path(last.origin).stem)
     return LoadedRecipe(_validate(data, last, lines), notes)
 
@@ -287,7 +291,8 @@ def _validate(data: dict[str, Any], source: _Source, lines: Mapping[tuple[str, .
 
 def _readable(error: ErrorDetails, source: _Source, lines: Mapping[tuple[str, ...], int]) -> RecipeError:
     path = tuple(str(step) for step in error["loc"])
-    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
+    blamed = (*path, error["msg"].removeprefix("Value error, ").partition(":")[0])
+    line = next((lines[blamed[:n]] for n in range(len(blamed), 0, -1) if blamed[:n] in lines), None)
     where = source.origin if line is None else f"{source.origin}, line {line}"
     if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
         known = _allowed(path[:-1])
@@ -296,8 +301,10 @@ def _readable(error: ErrorDetails, source: _Source, lines: Mapping[tuple[str, ..
         return RecipeError(
             f"{where}: unknown key {'.'.join(path)}", hint=f"{hint}allowed here: {', '.join(known)}"
         )
-    message = error["msg"].removeprefix("Value error, ")
-    return RecipeError(f"{where}: {'.'.join(path) or 'recipe'}: {message}; got {_short(error['input'])}")
+    name = ".".join(path) or "recipe"
+    if error["type"] == "value_error":
+        return RecipeError(f"{where}: {name}: {error['msg'].removeprefix('Value error, ')}")
+    return RecipeError(f"{where}: {name}: {error['msg']}; got {_short(error['input'])}")
 
 
 def _short(value: object) -> str:

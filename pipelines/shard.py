@@ -55,10 +55,6 @@ class ShardConfig:
     tokenizer: TokenizerConfig
     pack: PackConfig
 
-    def fingerprint(self) -> str:
-        """Equal when tokenizer and shards would be equal."""
-        return fingerprint([self, code_fingerprint("columns", "shards", "pipelines.shard")])
-
 
 @dataclass(frozen=True)
 class SampleTexts:
@@ -214,7 +210,9 @@ def shard(
     engine: Engine, dataset: Dataset, config: ShardConfig, upstream: str, runner: StageRunner
 ) -> list[dict[str, Any]]:
     """Run tokenizer, tokens and shards, each unless it is finished; returns their log entries."""
-    identity, names = fingerprint([config.fingerprint(), upstream]), Names(dataset.parts())
+    names = Names(dataset.parts())
+    code = code_fingerprint("columns", "shards", "pipelines.shard")
+    identity = fingerprint([config.tokenizer, code, upstream])
     first = Stage("tokenizer", dataset.tokenizer, identity, 1)
     log = [_run(first, runner, partial(make_tokenizer_stage, engine, dataset, first, config.tokenizer))]
     tokenizer = _commit(dataset.tokenizer)

@@ -89,7 +89,7 @@ def _totals(summary: dict[str, Any]) -> Text:
     lines = [
         ("kept", f"{count(files['kept'])} of {counted(files['read'], 'file')}, {_sizes(volume)}"),
         ("tokens", f"{written} written = {produced} produced{_dropped(tokens)}"),
-        ("splits", _splits(tokens) or "none"),
+        ("produced", _splits(tokens) or "none"),
         ("languages", _first(tokens.get("by_language", {}))),
         ("shards", f"{count(shards['count'])}, {counted(shards['rows'], 'row')}, {size(shards['bytes'])}"),
         ("benchmarks", _benchmarks(summary["contamination"])),

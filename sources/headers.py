@@ -57,12 +57,12 @@ def require_content(
         if theirs not in names:
             raise InputError(
                 f"{name}: no column {theirs!r} (asked for as {ours}); found: {', '.join(names)}",
-                hint=f"--columns {ours}=NAME with one of the columns found",
+                hint=f"--column {ours}=NAME with one of the columns found",
             )
     header = resolve(names, pairs)
     if "content" not in header:
         raise InputError(
             f"{name}: no column of file contents; found: {', '.join(names) or 'none'}",
-            hint="--columns content=NAME says which column holds the text of the files",
+            hint="--column content=NAME says which column holds the text of the files",
         )
     return header

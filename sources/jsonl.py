@@ -24,6 +24,7 @@ from sources.unit import Listing, Skipped, Unit, stamp
 _ENDINGS = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".jsonl", ".ndjson", *(f"{ending}{packed}" for ending in _ENDINGS for packed in (".gz", ".zst")))
 
+TYPICAL_RATIO = 4  # text by size of its gzip or zstd file; only plans parts and space
 _PEEK = 1 << 20
 _BATCH_ROWS = 1 << 14
 
@@ -71,10 +72,13 @@ class JsonlSource:
         found = locate(self.pattern, SUFFIXES, skipped)
         for location in found:
             _check_first_line(location, config)
-        units = tuple(JsonlUnit(location.name, location.url, location.size) for location in found)
-        return Listing(
-            units, skipped, len(found), sum(location.size for location in found), stamp=stamp(found)
-        )
+        units = tuple(JsonlUnit(item.name, item.url, _inflated(item)) for item in found)
+        return Listing(units, skipped, len(found), sum(unit.bytes for unit in units), stamp=stamp(found))
+
+
+def _inflated(location: Location) -> int:
+    packed = location.name.endswith((".gz", ".zst"))
+    return location.size * TYPICAL_RATIO if packed else location.size
 
 
 def parse_line(data: bytes) -> tuple[Any, bool]:

@@ -74,7 +74,7 @@ class ParquetSource:
         found = locate(self.pattern, SUFFIXES, skipped)
         units = tuple(unit for location in found for unit in _file_units(location, config))
         rows = sum(unit.rows for unit in units if isinstance(unit, ParquetUnit))
-        return Listing(units, skipped, rows, sum(location.size for location in found), stamp=stamp(found))
+        return Listing(units, skipped, rows, sum(unit.bytes for unit in units), stamp=stamp(found))
 
 
 def one_line(error: Exception) -> str:
