@@ -1,5 +1,7 @@
 """Pipelines: recipes, the five jobs, the ledger, the report and the command line.
 
+Import names from its modules: importing the room itself loads nothing (Beam alone takes a second).
+
 The map::
 
     recipe.py     recipes/*.yaml -> Recipe, validated, with the source of every value
@@ -17,3 +19,5 @@ The map::
     report/       report.html        story.py    explain        summary.py  inspect
     preflight.py  what would stop a build later    progress.py  bars    cli.py  the command
 """
+
+__all__: list[str] = []

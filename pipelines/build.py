@@ -57,6 +57,8 @@ class Build:
         preflight.check_packages()
         self.engine.check()
         preflight.check_output(self.options.place)
+        preflight.check_tokenizer(self.loaded.recipe.tokenizer)
+        preflight.check_suites(self.loaded.recipe.contamination)
         for name in STAGES:
             runner: Callable[[], None] = getattr(self, f"_{name}")
             if name in self.options.stages:
@@ -79,7 +81,10 @@ class Build:
         """The recipe's ingest section with the column map of the command line."""
         config = self.loaded.recipe.ingest
         pairs = tuple(_pair(text) for text in self.options.columns)
-        return dataclasses.replace(config, columns=(*config.columns, *pairs)) if pairs else config
+        try:
+            return dataclasses.replace(config, columns=(*config.columns, *pairs)) if pairs else config
+        except ValueError as error:
+            raise OutputError(f"--column: {error}", hint="for example: --column content=body") from error
 
     def _ingest(self) -> None:
         clones = self.dataset.work.child("clones")
@@ -154,13 +159,24 @@ class Build:
         self._log.append(self.runner.run(stage, watch, work))
 
     def _upstream(self, place: Place, name: str) -> str:
-        return committed(place, name)
+        return committed(place, name, self._expected(name))
+
+    def _expected(self, name: str) -> str | None:
+        """What a finished stage must have been made from: the stages before it as they are now."""
+        dataset = self.dataset
+        if name == "measure":
+            return self._upstream(dataset.documents, "ingest")
+        if name == "link":
+            return self._upstream(dataset.facts, "measure")
+        if name == "decide":
+            return self._upstream(dataset.facts, "measure") + self._upstream(dataset.links, "link")
+        return None
 
 
-def committed(place: Place, name: str) -> str:
-    """Fingerprint of a finished stage's outputs; `OutputError` when it is not finished."""
+def committed(place: Place, name: str, upstream: str | None = None) -> str:
+    """Fingerprint of a finished stage's outputs; `OutputError` when it, or one before it, is not finished."""
     commit: Mapping[str, Any] | None = read_json(place, COMMIT)
-    if commit is None:
+    if commit is None or upstream not in (None, commit.get("upstream")):
         raise OutputError(
             f"{place.url}: stage {name} is not finished", hint=f"run first: thresher run {name} …"
         )

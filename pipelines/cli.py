@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import shutil
 import sys
@@ -279,8 +280,11 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one clear line and exit code 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        app(standalone_mode=True)
+        app(prog_name="thresher")
     except ThresherError as error:
         console = Console(stderr=True)
         console.print(f"[red]error:[/red] {escape(error.what)}", highlight=False, soft_wrap=True)

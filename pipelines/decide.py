@@ -245,7 +245,9 @@ def _counts(ledger: pa.RecordBatch, rules: Sequence[str]) -> dict[str, int]:
 
 def decide_stage(dataset: Dataset, config: DecideConfig, upstream: str) -> Stage:
     """The stage, bound to the facts and links it decides over."""
-    return Stage("decide", dataset.ledger, fingerprint([config.fingerprint(), upstream]), dataset.parts())
+    return Stage(
+        "decide", dataset.ledger, fingerprint([config.fingerprint(), upstream]), dataset.parts(), upstream
+    )
 
 
 def decide(engine: Engine, dataset: Dataset, stage: Stage, config: DecideConfig) -> Mapping[str, object]:

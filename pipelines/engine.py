@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, _BeamArgumentParser
+from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from columns.batch import BATCH_BYTES
@@ -56,6 +57,7 @@ class Engine:
 
     def check(self) -> None:
         """Refuse options that neither Thresher nor Beam knows; Beam itself would ignore them silently."""
+        self._check_runner()
         parser = _BeamArgumentParser(allow_abbrev=False)
         for kind in PipelineOptions.__subclasses__():
             kind._add_argparse_args(parser)
@@ -72,6 +74,16 @@ class Engine:
     def exchange(self, work: Place) -> Place | None:
         """Where exchanges by reference put their chunks; None where the engine shuffles itself."""
         return work if self.local else None
+
+    def _check_runner(self) -> None:
+        if self.local:
+            return
+        try:
+            create_runner(self.runner)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise EnvironmentProblem(
+                f"--runner {self.runner}: {error}", hint="on this machine: DirectRunner"
+            ) from error
 
     def _runner(self) -> FnApiRunner | str:
         return FnApiRunner() if self.local else self.runner

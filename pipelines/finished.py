@@ -64,7 +64,14 @@ class Finished:
     @classmethod
     def open(cls, place: Place) -> Finished:
         """Open a dataset; `OutputError` when the place holds none."""
-        if not place.exists("manifest.json"):
+        try:
+            present = place.exists("manifest.json")
+        except Exception as problem:
+            said = " ".join(str(problem).split())
+            raise OutputError(
+                f"{place.url}: cannot be read: {said}", hint="check the path and your login"
+            ) from problem
+        if not present:
             raise OutputError(
                 f"{place.url}: no manifest.json", hint="give the --output folder of a finished build"
             )

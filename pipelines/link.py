@@ -172,7 +172,9 @@ class PairBuckets:
 
 def link_stage(dataset: Dataset, config: LinkConfig, upstream: str) -> Stage:
     """The stage: for every part one exact, one bucket and one edge file."""
-    return Stage("link", dataset.links, fingerprint([config.fingerprint(), upstream]), 3 * dataset.parts())
+    return Stage(
+        "link", dataset.links, fingerprint([config.fingerprint(), upstream]), 3 * dataset.parts(), upstream
+    )
 
 
 def link(engine: Engine, dataset: Dataset, stage: Stage, config: LinkConfig) -> Mapping[str, object]:

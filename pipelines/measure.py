@@ -117,7 +117,9 @@ class MeasurePart:
 
 def measure_stage(dataset: Dataset, config: MeasureConfig, upstream: str) -> Stage:
     """The stage, bound to the documents it measures."""
-    return Stage("measure", dataset.facts, fingerprint([config.fingerprint(), upstream]), dataset.parts())
+    return Stage(
+        "measure", dataset.facts, fingerprint([config.fingerprint(), upstream]), dataset.parts(), upstream
+    )
 
 
 def measure(engine: Engine, dataset: Dataset, stage: Stage, config: MeasureConfig) -> Mapping[str, object]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from columns.errors import EnvironmentProblem, OutputError
 from columns.files import Place
+from contamination import ContaminationConfig, load_suite
+from shards import TokenizerConfig, make_tokenizer
 
 ROOMS = ("columns", "sources", "filters", "dedup", "contamination", "shards", "training", "pipelines")
 SPACE_FACTOR = 3.0
@@ -69,12 +71,24 @@ def _output_hint(place: Place) -> str:
     return "check the path and its permissions, or choose another --output"
 
 
+def check_tokenizer(config: TokenizerConfig) -> None:
+    """Refuse a given tokenizer file that cannot be used; a trained one is made later."""
+    if config.spec != "train":
+        make_tokenizer(config)
+
+
+def check_suites(config: ContaminationConfig) -> None:
+    """Refuse a benchmark suite that cannot be loaded."""
+    for name in config.suites:
+        load_suite(name)
+
+
 def check_space(place: Place, input_bytes: int) -> None:
     """Refuse when a local output has clearly too little room for documents, facts, tokens and shards."""
     local = place.local
     if local is None:
         return
-    free = shutil.disk_usage(local if local.exists() else local.parent).free
+    free = shutil.disk_usage(next(place for place in (local, *local.parents) if place.exists())).free
     needed = int(input_bytes * SPACE_FACTOR)
     if free < needed:
         raise EnvironmentProblem(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,8 @@ class Display:
 
             def follow() -> None:
                 while not stop.wait(POLL_SECONDS):
-                    progress.update(task, completed=watch.done())
+                    with suppress(OSError):  # the folder it counts in may just be cleared
+                        progress.update(task, completed=watch.done())
 
             follower = threading.Thread(target=follow, daemon=True)
             follower.start()

@@ -34,6 +34,7 @@ from sources import IngestConfig
 
 OWN_KEYS = frozenset({"extends", "name", "about"})
 NOTE_KEYS = frozenset({"value", "status", "source", "note"})
+MOST_DEEP = 8
 _FORBID: dict[str, str] = {"extra": "forbid"}
 
 
@@ -229,7 +230,10 @@ def _read(name: str) -> tuple[str, str]:
         return name, (resources.files("pipelines") / "recipes" / f"{name}.yaml").read_text("utf-8")
     path = Path(name)
     if path.suffix in {".yaml", ".yml"} and path.is_file():
-        return name, path.read_text("utf-8")
+        try:
+            return name, path.read_text("utf-8")
+        except (UnicodeDecodeError, OSError) as error:
+            raise RecipeError(f"{name}: cannot be read as UTF-8 text: {error}") from error
     near = difflib.get_close_matches(name, recipe_names(), 1)
     suggestion = (
         f"did you mean {near[0]}?" if near else f"built-in: {', '.join(recipe_names())}; or give a .yaml file"
@@ -252,9 +256,15 @@ def _parse(origin: str, text: str) -> _Source:
 
 def _plain(node: yaml.Node, path: tuple[str, ...], lines: dict, notes: dict, origin: str) -> Any:
     if not isinstance(node, yaml.MappingNode):
-        return yaml.SafeLoader("").construct_object(node, deep=True)
+        try:
+            return yaml.SafeLoader("").construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:
+            line = node.start_mark.line + 1
+            raise RecipeError(f"{origin}, line {line}: {' '.join(str(error).split())}") from error
+    if len(path) > MOST_DEEP:
+        raise RecipeError(f"{origin}, line {node.start_mark.line + 1}: nested too deep")
     keys = [str(key.value) for key, _ in node.value]
-    if "value" in keys and set(keys) <= NOTE_KEYS:
+    if "value" in keys and set(keys) <= NOTE_KEYS and len(set(keys)) == len(keys):
         items = {str(key.value): value for key, value in node.value}
         status, source = (str(items[k].value) if k in items else "" for k in ("status", "source"))
         notes[".".join(path)] = Note(status or "ours", source or origin)

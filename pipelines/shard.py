@@ -212,7 +212,8 @@ def shard(
     """Run tokenizer, tokens and shards, each unless it is finished; returns their log entries."""
     names = Names(dataset.parts())
     code = code_fingerprint("columns", "shards", "pipelines.shard")
-    identity = fingerprint([config.tokenizer, code, upstream])
+    given = None if config.tokenizer.spec == "train" else make_tokenizer(config.tokenizer).sha256
+    identity = fingerprint([config.tokenizer, given, code, upstream])
     first = Stage("tokenizer", dataset.tokenizer, identity, 1)
     log = [_run(first, runner, partial(make_tokenizer_stage, engine, dataset, first, config.tokenizer))]
     tokenizer = _commit(dataset.tokenizer)

@@ -41,6 +41,7 @@ class Stage:
     place: Place
     fingerprint: str
     units: int
+    upstream: str = ""
 
     def finished(self) -> bool:
         """Whether the committed outputs are for this fingerprint and all there."""
@@ -90,6 +91,7 @@ class Stage:
         found = [record for record in records if record is not None]
         result = {
             "fingerprint": self.fingerprint,
+            "upstream": self.upstream,
             "outputs": [output for record in found for output in record["outputs"]],
             "counts": dict(sorted(_total(record["counts"] for record in found).items())),
             "units": [record["info"] for record in found],

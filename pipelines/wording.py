@@ -88,7 +88,7 @@ def share(part: float, whole: float) -> str:
     percent = 100 * part / whole
     if percent < 0.1:
         return "<0.1%"
-    return ">99.9%" if 99.9 < percent < 100 else f"{percent:.1f}%"
+    return ">99.9%" if 99.9 < percent < 100 else "100%" if percent == 100 else f"{percent:.1f}%"
 
 
 def measured(value: Any) -> str:

@@ -39,10 +39,12 @@ def test_a_module_in_a_packages_place_is_refused(monkeypatch):
         preflight.check_packages(["shards"])
 
 
-def test_a_writable_output_is_made_and_left_empty(tmp_path):
-    place = Place(str(tmp_path / "deep" / "set"))
-    preflight.check_output(place)
-    assert list((tmp_path / "deep" / "set").iterdir()) == []
+def test_a_writable_output_is_left_as_it_was(tmp_path):
+    preflight.check_output(Place(str(tmp_path / "set")))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "set").mkdir()
+    preflight.check_output(Place(str(tmp_path / "set")))
+    assert list((tmp_path / "set").iterdir()) == []
 
 
 def test_an_existing_dataset_is_left_alone(tmp_path):

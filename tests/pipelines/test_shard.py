@@ -14,7 +14,7 @@ from columns.files import Place
 from columns.tables import read_whole, write_documents, write_table
 from columns.testing import documents
 from pipelines.dataset import Dataset, Names
-from pipelines.shard import SAMPLE, PackShard, SampleTexts, ShardConfig, _plan, tokens_account
+from pipelines.shard import SAMPLE, PackShard, SampleTexts, _plan, tokens_account
 from shards import (
     PackConfig,
     ShardSet,
@@ -191,11 +191,12 @@ def test_padding_keeps_every_token(folder, built, tmp_path, tree):
     )
 
 
-def test_a_changed_row_length_keeps_the_ledger(folder, tmp_path, tree):
+def test_a_changed_row_length_keeps_tokenizer_and_tokens(folder, tmp_path, tree):
     place = build(folder, tmp_path / "out", [tree], text=SMALL + PACK + TRAIN)
-    stamp = (tmp_path / "out" / "ledger" / "_stage.json").stat().st_mtime_ns
+    commits = [tmp_path / "out" / name / "_stage.json" for name in ("ledger", "tokenizer", "tokens")]
+    stamps = [path.stat().st_mtime_ns for path in commits]
     build(folder, tmp_path / "out", [tree], text=SMALL + PACK.replace("32", "64") + TRAIN)
-    assert (tmp_path / "out" / "ledger" / "_stage.json").stat().st_mtime_ns == stamp
+    assert [path.stat().st_mtime_ns for path in commits] == stamps
     assert {shard.seq_len for shard in ShardSet(place.url).shards} == {64}
     assert_whole(place)
 
@@ -292,9 +293,3 @@ def test_a_missing_tokenizer_is_said_before_anything_is_read(folder, tmp_path, t
     with pytest.raises(InputError, match=r"no\.json"):
         build(folder, tmp_path / "out", [tree], text=SMALL + "tokenizer: {spec: 'tokenizers:no.json'}\n")
     assert not (tmp_path / "out" / "documents").exists()
-
-
-def test_the_configuration_is_in_the_fingerprint():
-    plain = ShardConfig(TokenizerConfig(), PackConfig()).fingerprint()
-    assert ShardConfig(TokenizerConfig(vocab_size=300), PackConfig()).fingerprint() != plain
-    assert ShardConfig(TokenizerConfig(), PackConfig(seq_len=64)).fingerprint() != plain

@@ -201,7 +201,7 @@ def test_no_content_column(tmp_path: Path) -> None:
     write(tmp_path / "t.parquet", {"body": ["x"], "where": ["y"]})
     with pytest.raises(InputError, match="found: body, where") as caught:
         read(tmp_path / "t.parquet")
-    assert "--columns content=NAME" in str(caught.value)
+    assert "--column content=NAME" in str(caught.value)
     with pytest.raises(InputError, match="no column 'bdy'"):
         read(tmp_path / "t.parquet", IngestConfig(columns=(("content", "bdy"),)))
 
