@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+FOLDERS = ("documents", "facts", "links", "ledger", "tokenizer", "tokens", "shards")
 STAGES = ("ingest", "measure", "link", "decide", "tokenizer", "tokens", "shards")
 WITHOUT_TOKENS = STAGES[:4]
 
@@ -30,10 +31,20 @@ def anonymous_mb(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), 0.0)
 
 
-def watch(process: subprocess.Popen[str], peak: list[float]) -> None:
-    while process.poll() is None:
-        peak[0] = max(peak[0], anonymous_mb(process.pid))
+def watch(process: subprocess.Popen[str], seen: list[tuple[float, float]]) -> None:
+    while process.returncode is None and (held := anonymous_mb(process.pid)):
+        seen.append((time.time(), held))
         time.sleep(0.05)
+
+
+def by_stage(output: Path, seen: list[tuple[float, float]]) -> dict[str, int]:
+    """Peak of each stage: a sample belongs to the first stage whose commit file is younger."""
+    ends = [(output / folder / "_stage.json").stat().st_mtime for folder in FOLDERS]
+    peaks = dict.fromkeys((*STAGES, "finish"), 0.0)
+    for at, held in seen:
+        stage = next((name for name, end in zip(STAGES, ends, strict=True) if at <= end), "finish")
+        peaks[stage] = max(peaks[stage], held)
+    return {stage: round(peak) for stage, peak in peaks.items()}
 
 
 def build(inputs: list[str], recipe: str, output: Path, workers: int, mode: str) -> dict[str, object]:
@@ -42,8 +53,8 @@ def build(inputs: list[str], recipe: str, output: Path, workers: int, mode: str)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     process = subprocess.Popen([*command, "--workers", str(workers), "--mode", mode], text=True)
-    peak = [0.0]
-    watcher = threading.Thread(target=watch, args=(process, peak))
+    seen: list[tuple[float, float]] = []
+    watcher = threading.Thread(target=watch, args=(process, seen))
     watcher.start()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -59,7 +70,8 @@ def build(inputs: list[str], recipe: str, output: Path, workers: int, mode: str)
         "wall_s": round(time.monotonic() - started, 2),
         "cpu_s": round(cpu, 2),
         "peak_mb": round(usage.ru_maxrss / 1024),
-        "anonymous_mb": round(peak[0]),
+        "anonymous_mb": round(max(held for _, held in seen)),
+        "anonymous_mb_by_stage": by_stage(output, seen),
     }
 
 
@@ -79,10 +91,11 @@ def read_result(output: Path) -> dict[str, object]:
 
 def show(result: dict[str, object]) -> str:
     rates = "  ".join(f"{stage} {rate}" for stage, rate in dict(result["mb_per_s"]).items())  # type: ignore[call-overload]
+    held = "  ".join(f"{stage} {peak}" for stage, peak in dict(result["anonymous_mb_by_stage"]).items())  # type: ignore[call-overload]
     return (
         f"{result['mb']} MB, {result['files']} files, {result['workers']} workers ({result['mode']}): "
         f"{result['wall_s']} s wall, {result['cpu_s']} s CPU, peak {result['peak_mb']} MB "
-        f"(anonymous {result['anonymous_mb']} MB)\n  MB/s: {rates}\n"
+        f"(anonymous {result['anonymous_mb']} MB: {held})\n  MB/s: {rates}\n"
         f"  all stages {result['stages_mb_per_s']} MB/s; without tokenising {result['without_tokens_mb_per_s']} MB/s"
     )
 
