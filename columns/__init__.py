@@ -2,7 +2,7 @@
 
 The map::
 
-    document.py     DOCUMENT: one source file as one row; text_buffers: columns as kernel input
+    document.py     DOCUMENT: one source file as one row; typed_column, text_buffers: columns for kernels
     batch.py        cutting and joining batches by bytes
     text.py         text statistics kernels: lines, lengths, character classes
     words.py        word hashes, shared by shingling and benchmark n-grams
@@ -16,7 +16,7 @@ The map::
 """
 
 from columns.batch import concat, rebatch, row_bytes, split_by_bytes
-from columns.document import DOCUMENT, PROBLEMS, document_batch, text_buffers
+from columns.document import DOCUMENT, PROBLEMS, document_batch, text_buffers, typed_column
 from columns.errors import EnvironmentProblem, InputError, OutputError, RecipeError, ThresherError
 from columns.files import PartName, Place
 from columns.fingerprint import code_fingerprint, fingerprint
@@ -42,5 +42,6 @@ __all__ = [
     "row_bytes",
     "split_by_bytes",
     "text_buffers",
+    "typed_column",
     "unit_hash",
 ]

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from columns.errors import InputError
+
 DOC_ID_BYTES = 16
 
 DOCUMENT = pa.schema(
@@ -85,6 +87,22 @@ def _column(values: Sequence[Any] | pa.Array | None, kind: pa.DataType, rows: in
         array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
         return array if array.type == kind else pc.cast(array, kind)
     return pa.array(values, kind)
+
+
+def typed_column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """A document column, with the type that `DOCUMENT` promises; `InputError` when it is missing or another one.
+
+    >>> typed_column(document_batch({"path": ["a.py"]}, 1), "path").to_pylist()
+    ['a.py']
+    """
+    wanted = DOCUMENT.field(name).type
+    found = batch.schema.field(name).type if name in batch.schema.names else None
+    if found != wanted:
+        what = "nothing" if found is None else str(found)
+        raise InputError(
+            f"document column {name}: expected {wanted}, got {what}", hint="see columns.DOCUMENT"
+        )
+    return batch.column(name)
 
 
 def text_buffers(content: pa.Array) -> tuple[np.ndarray, np.ndarray]:

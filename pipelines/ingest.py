@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from columns.batch import concat
 from columns.beam import Exchange, count, load_chunks
-from columns.document import DOC_ID_BYTES, DOCUMENT
+from columns.document import DOC_ID_BYTES, DOCUMENT, typed_column
 from columns.errors import InputError
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
@@ -74,7 +74,7 @@ def _nothing(specs: Sequence[str], config: IngestConfig, listings: Sequence[List
 
 def part_of(batch: pa.RecordBatch, *, parts: int) -> np.ndarray:
     """The part of each document: its ``doc_id``'s first 32 bits, scaled to the number of parts."""
-    ids = batch.column("doc_id")
+    ids = typed_column(batch, "doc_id")
     raw = np.frombuffer(ids.buffers()[1], np.uint8)
     rows = raw[ids.offset * DOC_ID_BYTES : (ids.offset + len(ids)) * DOC_ID_BYTES].reshape(-1, DOC_ID_BYTES)
     heads = rows[:, :4].copy().view(">u4").ravel().astype(np.uint64)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from columns.batch import concat, rebatch
 from columns.beam import count
-from columns.document import DOCUMENT
+from columns.document import DOCUMENT, typed_column
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.tables import read_table, write_arrow, write_table
 from columns.words import word_hashes
@@ -72,9 +72,9 @@ def signature_schema(config: MinHashConfig) -> pa.Schema:
 
 def measure_batch(batch: pa.RecordBatch, config: MeasureConfig, *, base_row: int = 0) -> Facts:
     """Every fact of a batch of documents, in one pass over its content."""
-    content = batch.column("content")
+    content = typed_column(batch, "content")
     words = word_hashes(content)
-    facts = [batch.column(name) for name in CARRIED]
+    facts = [typed_column(batch, name) for name in CARRIED]
     facts += measure_signals(batch, config.signals).columns
     facts.append(pa.array(np.diff(words.starts).astype(np.int32)))
     kind = signature_schema(config.minhash).field(0).type

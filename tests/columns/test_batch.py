@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from columns.batch import concat, rebatch, row_bytes, split_by_bytes
-from columns.document import DOCUMENT, document_batch, text_buffers
+from columns.document import DOCUMENT, document_batch, text_buffers, typed_column
+from columns.errors import InputError
 from columns.testing import assert_batch_law, documents
 
 texts = st.lists(st.one_of(st.none(), st.text(max_size=12)), max_size=20)
@@ -63,3 +64,12 @@ def test_the_batch_law_helper_sees_a_broken_kernel():
 
     with pytest.raises(AssertionError, match="batch law"):
         assert_batch_law(numbers_rows, documents(["a", "b"]), 1)
+
+
+def test_typed_columns_are_what_the_contract_says():
+    batch = documents(["x"])
+    assert typed_column(batch, "content").type == pa.large_string()
+    with pytest.raises(InputError, match="content: expected large_string, got string"):
+        typed_column(pa.RecordBatch.from_pydict({"content": ["x"]}), "content")
+    with pytest.raises(InputError, match="path: expected string, got nothing"):
+        typed_column(batch.select(["content"]), "path")

@@ -49,7 +49,7 @@ def command(
     *args: str, prelude: str = "", check: bool = False, timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
     """Run ``thresher`` in a process of its own, after ``prelude`` (Python that sets a trap)."""
-    code = f"{prelude}\nimport sys\nsys.argv[0] = 'thresher'\nfrom pipelines.cli import main\nmain()"
+    code = f"{prelude}\nimport sys\nsys.argv[0] = 'thresher'\nfrom pipelines.__main__ import main\nmain()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=timeout, env=environment,

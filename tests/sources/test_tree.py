@@ -166,8 +166,10 @@ def test_very_deep_tree(tmp_path: Path) -> None:
         here = below
     os.close(here)
     (tmp_path / "top.py").write_text("x")
-    table, skipped, _ = read_all(f"tree:{tmp_path}")
-    subprocess.run(["rm", "-rf", str(tmp_path / "deeper")], check=True)
+    try:
+        table, skipped, _ = read_all(f"tree:{tmp_path}")
+    finally:
+        subprocess.run(["rm", "-rf", str(tmp_path / "deeper")], check=True)
     assert (table.num_rows, skipped["unreadable_folder"]) == (1, 1)
 
 
