@@ -151,7 +151,7 @@ class LoadedRecipe:
     def values(self) -> Iterator[tuple[str, Any, Note]]:
         """Every value with where it comes from; filter rules carry their own citation."""
         for path, value in _leaves(self.recipe, ""):
-            if not path.startswith("filters."):
+            if not path.startswith("filters.") and path not in OWN_KEYS:
                 yield path, value, self.notes.get(path, Note())
         for rule in self.recipe.filters.resolve().rules:
             yield f"filters.{rule.name}", str(rule), Note(rule.status, rule.source)
