@@ -136,7 +136,7 @@ def ingest_stage(dataset: Dataset, inputs: Inputs, config: IngestConfig, layout:
     """The stage, bound to what the sources listed."""
     code = code_fingerprint("columns", "sources", "pipelines.ingest")
     identity = fingerprint([config, layout, inputs.fingerprint, code])
-    return Stage("ingest", dataset.documents, identity, layout.parts(inputs.total_bytes))
+    return Stage("ingest", dataset.documents, identity, layout.count(inputs.total_bytes))
 
 
 def ingest(

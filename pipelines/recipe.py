@@ -40,25 +40,35 @@ _FORBID: dict[str, str] = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class LayoutConfig:
-    """How a dataset is cut into parts: target text bytes per part, and the most parts."""
+    """How a dataset is cut into parts: target text bytes per part, the least number of parts, or the number itself.
+
+    Without ``parts`` the number is a power of two that follows the listed size of the inputs, so it seldom
+    changes when inputs grow a little. Give ``parts`` to have equal datasets from differently packed inputs.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
 
     part_bytes: int = 16 << 20
     least_parts: int = 8
+    parts: int | None = None
 
     def __post_init__(self) -> None:
         if self.part_bytes < 1 << 16:
             raise ValueError(f"part_bytes: expected at least 65536, got {self.part_bytes}")
+        if self.parts is not None and not 1 <= self.parts <= 1 << 20:
+            raise ValueError(f"parts: expected 1 to {1 << 20}, got {self.parts}")
 
-    def parts(self, total_bytes: int) -> int:
+    def count(self, total_bytes: int) -> int:
         """Parts for so much text: by ``part_bytes``, but enough to keep several workers busy.
 
-        >>> LayoutConfig().parts(3 << 20), LayoutConfig().parts(1 << 30)
-        (3, 64)
+        >>> LayoutConfig().count(3 << 20), LayoutConfig().count(1 << 30), LayoutConfig(parts=5).count(1)
+        (4, 64, 5)
         """
+        if self.parts is not None:
+            return self.parts
         small = -(-total_bytes // (1 << 20))
-        return max(1, -(-total_bytes // self.part_bytes), min(self.least_parts, small))
+        wanted = max(1, -(-total_bytes // self.part_bytes), min(self.least_parts, small))
+        return 1 << (wanted - 1).bit_length()
 
 
 @dataclass(frozen=True)

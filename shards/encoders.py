@@ -80,7 +80,8 @@ class TiktokenEncoder:
 class GigatokenEncoder(TiktokenEncoder):
     """The same ids by gigatoken's hand-written cutters; dense ranks and a proven pattern are needed.
 
-    A panic of its Rust code (no `Exception`) sends the batch to tiktoken: content never stops a run.
+    ValueError for ranks that it cannot take (some trained ones). A panic of its Rust code over a batch sends
+    that batch to tiktoken: content never stops a run.
     """
 
     def __init__(self, ranks: Ranks, pattern: str, specials: dict[str, int]) -> None:
@@ -89,9 +90,14 @@ class GigatokenEncoder(TiktokenEncoder):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "ranks.tiktoken")
             path.write_bytes(dump_ranks(ranks))
-            self._fast = engine.BPETokenizer.from_tiktoken(
-                path, PATTERNS[pattern].gigatoken, special_tokens={}
-            )
+            try:
+                self._fast = engine.BPETokenizer.from_tiktoken(
+                    path, PATTERNS[pattern].gigatoken, special_tokens={}
+                )
+            except BaseException as error:
+                if not _is_panic(error):
+                    raise
+                raise ValueError(f"gigatoken cannot take these ranks: {error}") from error
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """See `Encoder.encode`."""
@@ -100,11 +106,15 @@ class GigatokenEncoder(TiktokenEncoder):
         try:
             layout = self._fast.encode_batch(list(texts), parallel=False).layout
         except BaseException as error:
-            if type(error).__name__ != "PanicException":
+            if not _is_panic(error):
                 raise
             return super().encode(texts)
         offsets = np.asarray(layout.offsets, np.int64)
         return np.asarray(layout.content.data)[offsets[0] : offsets[-1]], np.diff(offsets)
+
+
+def _is_panic(error: BaseException) -> bool:
+    return type(error).__name__ == "PanicException"  # of pyo3, which exports no such class
 
 
 class HuggingFaceEncoder:

@@ -107,7 +107,8 @@ def test_missing_recipes_name_what_there_is():
 
 def test_layout_cuts_small_inputs_finer_and_large_ones_by_bytes():
     layout = LayoutConfig()
-    assert [layout.parts(size) for size in (0, 1, 3 << 20, 100 << 20, 1 << 30)] == [1, 1, 3, 8, 64]
+    assert [layout.count(size) for size in (0, 1, 3 << 20, 100 << 20, 1 << 30)] == [1, 1, 4, 8, 64]
+    assert LayoutConfig(parts=3).count(1 << 40) == 3
 
 
 def test_a_rule_can_be_left_out():
