@@ -61,7 +61,7 @@ class Display:
     def _bar(self, watch: Watch) -> Iterator[None]:
         columns = (SpinnerColumn(), TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as progress:
-            task = progress.add_task(watch.label, total=watch.total)
+            task = progress.add_task(watch.label, total=watch.total if watch.total > 1 else None)
             stop = threading.Event()
 
             def follow() -> None:
