@@ -165,7 +165,7 @@ FILES = {f"dir/f{n:02d}.py": f"value_{n} = {n}\n" * (n + 1) for n in range(30)}
 
 
 def test_every_file_is_one_row_in_its_part_and_in_order(tmp_path):
-    text = "extends: codex\nname: small\nlayout: {part_bytes: 65536, least_parts: 2}\n"
+    text = "extends: codex\nname: small\nlayout: {parts: 19}\n"
     tree = write_tree(tmp_path / "tree", FILES | {"big.py": "x = 1\n" * 200_000})
     place = build(tmp_path, tmp_path / "out", [tree], text=text, stages=("ingest",))
     dataset = Dataset(place)
