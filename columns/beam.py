@@ -216,7 +216,9 @@ class Exchange(beam.PTransform):
 
     def _every_number(self, pipeline: beam.Pipeline) -> beam.PCollection:
         numbers = [(number, True) for number in range(self.partitions)]
-        return pipeline | "Numbers" >> beam.Create(numbers).with_output_types(tuple[int, bool])
+        return pipeline | "Numbers" >> beam.Create(numbers, reshuffle=False).with_output_types(
+            tuple[int, bool]
+        )
 
 
 def _rows(element: tuple[int, dict[str, Any]]) -> tuple[int, list[Any]]:

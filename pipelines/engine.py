@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, _BeamArgumentParser
@@ -71,6 +72,11 @@ class Engine:
                 hint=f"did you mean {near[0]}?" if near else "see: thresher build --help",
             )
 
+    def create(self, values: list[Any]) -> beam.PTransform:
+        """Work to spread over workers; a lone local worker is spared the reshuffle, half of a small job's start."""
+        alone = self.local and self._count() == 1
+        return beam.Create(values, reshuffle=not alone)
+
     def exchange(self, work: Place) -> Place | None:
         """Where exchanges by reference put their chunks; None where the engine shuffles itself."""
         return work if self.local else None
@@ -85,13 +91,16 @@ class Engine:
                 f"--runner {self.runner}: {error}", hint="on this machine: DirectRunner"
             ) from error
 
+    def _count(self) -> int:
+        return self.workers or os.cpu_count() or 1
+
     def _runner(self) -> FnApiRunner | str:
         return FnApiRunner() if self.local else self.runner
 
     def _options(self, label: str) -> PipelineOptions:
         flags: list[str] = list(self.options)
         if self.local:
-            workers = self.workers or os.cpu_count() or 1
+            workers = self._count()
             mode = (
                 "in_memory"
                 if workers == 1
@@ -106,12 +115,12 @@ class Engine:
 
 
 def run_units(engine: Engine, stage: Stage, work: Callable[[int], UnitRecord], units: Sequence[int]) -> None:
-    """Run ``work`` over units of a stage as one Beam job: Create, Reshuffle, one ParDo."""
+    """Run ``work`` over units of a stage as one Beam job: Create (which spreads them over workers), one ParDo."""
     if not units:
         return
 
     def wire(pipeline: beam.Pipeline) -> None:
-        numbers = pipeline | "Units" >> beam.Create(list(units)) | "Spread" >> beam.Reshuffle()
+        numbers = pipeline | "Units" >> engine.create(list(units))
         _ = numbers | stage.name.capitalize() >> beam.Map(RunUnit(stage, work))
 
     engine.run(stage.name, wire)

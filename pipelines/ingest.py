@@ -166,7 +166,7 @@ def _wire(
 ) -> None:
     scratch, parts = dataset.work.child("ingest"), stage.units
     work = engine.exchange(scratch.child("chunks"))
-    units = pipeline | "Units" >> beam.Create(list(enumerate(inputs.units))) | "Spread" >> beam.Reshuffle()
+    units = pipeline | "Units" >> engine.create(list(enumerate(inputs.units)))
     read = ReadUnit(config, scratch.child("read"), engine.batch_bytes)
     batches = units | "Read" >> beam.FlatMap(read).with_output_types(pa.RecordBatch)
     gathered = batches | "Exchange" >> Exchange(partial(part_of, parts=parts), parts, work)

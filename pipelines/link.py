@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from columns.batch import concat
 from columns.beam import Exchange, load_chunks
-from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.tables import read_arrow, read_whole, write_table
 from dedup import (
@@ -182,16 +181,16 @@ def link(engine: Engine, dataset: Dataset, stage: Stage, config: LinkConfig) -> 
     stage.place.remove_tree()
     stage.begin()
     names = Names(stage.units // 3)
-    job, scratch = LinkJob(dataset, names, config), dataset.work.child("link")
-    scratch.remove_tree()
-    engine.run("link", partial(_wire, job=job, stage=stage, work=engine.exchange(scratch)))
+    job = LinkJob(dataset, names, config)
+    dataset.work.remove_tree()
+    engine.run("link", partial(_wire, engine=engine, job=job, stage=stage))
     dataset.work.remove_tree()
     return stage.commit()
 
 
-def _wire(pipeline: beam.Pipeline, *, job: LinkJob, stage: Stage, work: Place | None) -> None:
-    count = job.names.count
-    parts = pipeline | "Parts" >> beam.Create(range(count)) | "Spread" >> beam.Reshuffle()
+def _wire(pipeline: beam.Pipeline, *, engine: Engine, job: LinkJob, stage: Stage) -> None:
+    count, work = job.names.count, engine.exchange(job.dataset.work.child("link"))
+    parts = pipeline | "Parts" >> engine.create(list(range(count)))
     hashes = parts | "Hashes" >> beam.FlatMap(job.hashes).with_output_types(pa.RecordBatch)
     by_content = hashes | "ByHash" >> Exchange(partial(by_hash, partitions=count), count, work)
     _ = by_content | "Exact" >> beam.Map(WriteLinks(stage, 0, job.write_exact))
@@ -203,7 +202,7 @@ def _wire(pipeline: beam.Pipeline, *, job: LinkJob, stage: Stage, work: Place | 
         )
     else:
         none = PairBuckets(job, stage, count)
-        numbers = pipeline | "NoBands" >> beam.Create([(number, []) for number in range(count)])
+        numbers = pipeline | "NoBands" >> engine.create([(number, []) for number in range(count)])
         pairs = numbers | "Pairs" >> beam.FlatMap(none).with_output_types(pa.RecordBatch)
     by_left = pairs | "ByLeft" >> Exchange(by_left_part, count, work)
     _ = by_left | "Edges" >> beam.Map(WriteLinks(stage, 2 * count, job.write_edges))

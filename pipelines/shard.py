@@ -130,7 +130,7 @@ def _wire_training(
     names = Names(dataset.parts())
     rate = OVERSAMPLE * config.sample_bytes / max(1, _kept_bytes(dataset))
     texts = SampleTexts(dataset, names, rate, config.sample_seed)
-    parts = pipeline | "Parts" >> beam.Create(range(names.count)) | "Spread" >> beam.Reshuffle()
+    parts = pipeline | "Parts" >> engine.create(list(range(names.count)))
     sampled = parts | "Sample" >> beam.FlatMap(texts).with_output_types(pa.RecordBatch)
     work = engine.exchange(dataset.work.child("tokenizer"))
     gathered = sampled | "Gather" >> Exchange(_together, 1, work)
