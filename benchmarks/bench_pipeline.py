@@ -90,8 +90,8 @@ def read_result(output: Path) -> dict[str, object]:
 
 
 def show(result: dict[str, object]) -> str:
-    rates = "  ".join(f"{stage} {rate}" for stage, rate in dict(result["mb_per_s"]).items())  # type: ignore[call-overload]
-    held = "  ".join(f"{stage} {peak}" for stage, peak in dict(result["anonymous_mb_by_stage"]).items())  # type: ignore[call-overload]
+    rates = "  ".join(f"{stage} {rate}" for stage, rate in dict(result["mb_per_s"]).items())
+    held = "  ".join(f"{stage} {peak}" for stage, peak in dict(result["anonymous_mb_by_stage"]).items())
     return (
         f"{result['mb']} MB, {result['files']} files, {result['workers']} workers ({result['mode']}): "
         f"{result['wall_s']} s wall, {result['cpu_s']} s CPU, peak {result['peak_mb']} MB "
