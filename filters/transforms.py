@@ -8,7 +8,7 @@ from functools import partial
 import apache_beam as beam
 
 from columns.beam import MapBatches
-from filters.signals import SignalsConfig, measure_signals
+from filters.signals.text import SignalsConfig, measure_signals
 
 
 @dataclass

@@ -109,7 +109,7 @@ class Build:
     def _measure(self) -> None:
         recipe = self.loaded.recipe
         near = recipe.dedup.near
-        config = MeasureConfig(recipe.filters.signals, recipe.dedup.minhash, recipe.contamination, near)
+        config = MeasureConfig(recipe.families(), recipe.dedup.minhash, recipe.contamination, near)
         stage = measure_stage(self.dataset, config, self._upstream(self.dataset.documents, "ingest"))
         self._stage(stage, _parts(stage), lambda: measure(self.engine, self.dataset, stage, config))
 

@@ -22,7 +22,8 @@ from pipelines import story, summary
 from pipelines.build import STAGES, Build, BuildOptions
 from pipelines.engine import Engine
 from pipelines.progress import Display
-from pipelines.recipe import LoadedRecipe, load_recipe, recipe_names
+from pipelines.recipe import LoadedRecipe, load_recipe
+from pipelines.recipefile import recipe_names
 
 app = typer.Typer(
     name="thresher",

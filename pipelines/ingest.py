@@ -26,7 +26,7 @@ from columns.fingerprint import code_fingerprint, fingerprint
 from columns.tables import write_documents
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
-from pipelines.recipe import LayoutConfig
+from pipelines.sections import LayoutConfig
 from pipelines.stage import Stage, UnitRecord
 from sources import IngestConfig, Listing, Unit, parse_spec, read_unit
 

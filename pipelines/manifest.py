@@ -16,7 +16,8 @@ from contamination import load_suite
 from dedup import curve
 from pipelines.dataset import MANIFEST, Dataset, Names
 from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
-from pipelines.recipe import LoadedRecipe, Note
+from pipelines.recipe import LoadedRecipe
+from pipelines.recipefile import Note
 from pipelines.shard import tokens_account
 from pipelines.stage import COMMIT, outputs_fingerprint, read_json
 from shards import Manifest

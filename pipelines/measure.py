@@ -22,24 +22,22 @@ from columns.tables import read_table, write_arrow, write_table
 from columns.words import word_hashes
 from contamination import OVERLAPS, ContaminationConfig, Index, build_index, overlaps
 from dedup import MinHashConfig, signatures
-from filters import SIGNALS, SignalsConfig, measure_signals
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
+from pipelines.families import FamilyConfig, measure_families
 from pipelines.stage import Stage, UnitRecord
 
 CARRIED = (
     "doc_id", "content_hash", "problem", "repo", "path", "language", "license", "size", "stars", "forks", "updated"
 )  # fmt: skip
-FACTS = pa.schema(
-    [DOCUMENT.field(name) for name in CARRIED] + list(SIGNALS) + [pa.field("words", pa.int32())]
-)
+WORDS = pa.field("words", pa.int32(), metadata={"about": "words of the near-duplicate step"})
 
 
 @dataclass(frozen=True)
 class MeasureConfig:
     """What is measured: the parts of a recipe that facts depend on."""
 
-    signals: SignalsConfig
+    families: FamilyConfig
     minhash: MinHashConfig
     contamination: ContaminationConfig
     near: bool
@@ -48,7 +46,11 @@ class MeasureConfig:
         """Equal when the facts would be equal: configuration, benchmark texts and kernel code."""
         code = code_fingerprint("columns", "filters", "dedup", "contamination", "pipelines.measure")
         index = benchmark_index(self.contamination).fingerprint
-        return fingerprint([self.signals, self.minhash, self.near, index, code])
+        return fingerprint([self.families.fingerprint(), self.minhash, self.near, index, code])
+
+    def schema(self) -> pa.Schema:
+        """Schema of the fact parts: what is carried from the documents, the families' facts, the words."""
+        return pa.schema([*(DOCUMENT.field(name) for name in CARRIED), *self.families.schema(), WORDS])
 
 
 class Facts(NamedTuple):
@@ -75,14 +77,14 @@ def measure_batch(batch: pa.RecordBatch, config: MeasureConfig, *, base_row: int
     content = typed_column(batch, "content")
     words = word_hashes(content)
     facts = [typed_column(batch, name) for name in CARRIED]
-    facts += measure_signals(batch, config.signals).columns
+    facts += [column for measured in measure_families(batch, config.families) for column in measured.columns]
     facts.append(pa.array(np.diff(words.starts).astype(np.int32)))
     kind = signature_schema(config.minhash).field(0).type
     signature = (
         signatures(content, config.minhash, words=words) if config.near else pa.nulls(batch.num_rows, kind)
     )
     found = overlaps(content, benchmark_index(config.contamination), words=words, base_row=base_row)
-    return Facts(pa.RecordBatch.from_arrays(facts, schema=FACTS), signature, found)
+    return Facts(pa.RecordBatch.from_arrays(facts, schema=config.schema()), signature, found)
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,10 @@ class MeasurePart:
         measured = list(self._batches(part))
         place = self.dataset.facts
         schema = signature_schema(self.config.minhash)
-        facts = concat((m.facts for m in measured), FACTS)
+        facts = concat((m.facts for m in measured), self.config.schema())
         signature = [pa.RecordBatch.from_arrays([m.signature], schema=schema) for m in measured]
         outputs = (self.names.part(part), self.names.signatures(part), self.names.overlaps(part))
-        write_table(place, outputs[0], [facts], FACTS)
+        write_table(place, outputs[0], [facts], facts.schema)
         write_arrow(place, outputs[1], [concat(signature, schema)], schema)
         found = write_table(place, outputs[2], [concat((m.overlaps for m in measured), OVERLAPS)], OVERLAPS)
         return UnitRecord(outputs, {"rows": facts.num_rows, "overlaps": found}, {})

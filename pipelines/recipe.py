@@ -13,10 +13,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,99 +26,15 @@ from pydantic_core import ErrorDetails
 from columns.errors import RecipeError
 from columns.fingerprint import fingerprint
 from contamination import ContaminationConfig
-from dedup import BandConfig, KeepConfig, MinHashConfig
-from filters import FilterConfig, SignalsConfig, load_preset, preset_names
+from filters import load_preset, needed, preset_names
+from pipelines.families import FamilyConfig, chosen
+from pipelines.recipefile import Note, RecipeFile, merge, read_chain, recipe_names
+from pipelines.sections import DedupSection, FilterSection, LayoutConfig
 from shards import PackConfig, TokenizerConfig
 from sources import IngestConfig
 
 OWN_KEYS = frozenset({"extends", "name", "about"})
-NOTE_KEYS = frozenset({"value", "status", "source", "note"})
-MOST_DEEP = 8
 _FORBID: dict[str, str] = {"extra": "forbid"}
-
-
-@dataclass(frozen=True)
-class LayoutConfig:
-    """How a dataset is cut into parts: target text bytes per part, the least number of parts, or the number itself.
-
-    Without ``parts`` the number is a power of two that follows the listed size of the inputs, so it seldom
-    changes when inputs grow a little. Give ``parts`` to have equal datasets from differently packed inputs.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-
-    part_bytes: int = 16 << 20
-    least_parts: int = 8
-    parts: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.part_bytes < 1 << 16:
-            raise ValueError(f"part_bytes: expected at least 65536, got {self.part_bytes}")
-        if self.parts is not None and not 1 <= self.parts <= 1 << 20:
-            raise ValueError(f"parts: expected 1 to {1 << 20}, got {self.parts}")
-
-    def count(self, total_bytes: int) -> int:
-        """Parts for so much text: by ``part_bytes``, but enough to keep several workers busy.
-
-        >>> LayoutConfig().count(3 << 20), LayoutConfig().count(1 << 30), LayoutConfig(parts=5).count(1)
-        (4, 64, 5)
-        """
-        if self.parts is not None:
-            return self.parts
-        small = -(-total_bytes // (1 << 20))
-        wanted = max(1, -(-total_bytes // self.part_bytes), min(self.least_parts, small))
-        return 1 << (wanted - 1).bit_length()
-
-
-@dataclass(frozen=True)
-class FilterSection:
-    """A filter preset by name, and what this recipe changes of it."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-
-    preset: str = "codex"
-    values: dict[str, float] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
-    signals: SignalsConfig = field(default_factory=SignalsConfig)
-
-    def __post_init__(self) -> None:
-        if self.preset not in preset_names():
-            raise ValueError(f"preset: expected one of {', '.join(preset_names())}, got {self.preset!r}")
-        known = [rule.name for rule in load_preset(self.preset).rules]
-        for name in (*self.values, *self.without):
-            if name not in known:
-                raise ValueError(f"rule {name!r}: preset {self.preset} has {', '.join(known)}")
-
-    def resolve(self) -> FilterConfig:
-        """The preset with this recipe's changes; changed values are marked as ours."""
-        rules = []
-        for rule in load_preset(self.preset).rules:
-            if rule.name in self.without:
-                continue
-            value = self.values.get(rule.name, rule.value)
-            same = value == rule.value
-            rules.append(
-                rule if same else dataclasses.replace(rule, value=value, status="ours", source="this recipe")
-            )
-        return FilterConfig(rules=tuple(rules))
-
-
-@dataclass(frozen=True)
-class DedupSection:
-    """Which duplicates are looked for, how, and which file of a group stays."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-
-    exact: bool = True
-    near: bool = True
-    minhash: MinHashConfig = field(default_factory=MinHashConfig)
-    bands: BandConfig = field(default_factory=BandConfig)
-    keep: KeepConfig = field(default_factory=KeepConfig)
-
-    def __post_init__(self) -> None:
-        needed = self.bands.bands * self.bands.rows
-        if needed > self.minhash.num_perm:
-            raise ValueError(f"bands x rows: expected at most num_perm {self.minhash.num_perm}, got {needed}")
 
 
 @dataclass(frozen=True)
@@ -142,13 +57,11 @@ class Recipe:
         """Equal exactly when two recipes ask for the same result (name and about do not count)."""
         return fingerprint(dataclasses.replace(self, name="", about=""))
 
-
-@dataclass(frozen=True)
-class Note:
-    """Where a value comes from."""
-
-    status: str = "ours"
-    source: str = "Thresher's default"
+    def families(self) -> FamilyConfig:
+        """What is measured: the families that the recipe asks for, and those its rules need."""
+        section = self.filters
+        names = chosen(section.measure, needed(section.resolve()))
+        return FamilyConfig(names, section.signals, section.tokenizer)
 
 
 @dataclass(frozen=True)
@@ -178,123 +91,88 @@ def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{item.name}", found
 
 
-@dataclass(frozen=True)
-class _Source:
-    """One YAML text, parsed: plain data, the line of every key, and the notes."""
-
-    origin: str
-    data: dict[str, Any]
-    lines: Mapping[tuple[str, ...], int]
-    notes: Mapping[str, Note]
-
-
-def recipe_names() -> list[str]:
-    """Names of the built-in recipes."""
-    folder = resources.files("pipelines") / "recipes"
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-
-
-def load_recipe(name: str) -> LoadedRecipe:
+def load_recipe(name: str, changes: Sequence[str] = ()) -> LoadedRecipe:
     """Load a built-in recipe by name, or a YAML file by path; `RecipeError` says what is wrong where.
 
-    >>> load_recipe("codex").recipe.pack.seq_len
-    2048
+    ``changes`` are ``KEY=VALUE`` texts as of ``--set``; the name of a filter rule stands for its threshold.
+
+    >>> load_recipe("codex", ["filters.line_max=800"]).recipe.filters.values
+    {'line_max': 800}
     """
-    chain = _chain(name, ())
+    chain = read_chain(name)
     data: dict[str, Any] = {}
     lines: dict[tuple[str, ...], int] = {}
     notes: dict[str, Note] = {}
     for source in chain:
-        data = _merge({key: data[key] for key in data if key not in OWN_KEYS}, source.data)
+        data = merge({key: data[key] for key in data if key not in OWN_KEYS}, _with_own(source))
         lines = {**lines, **source.lines}
-        changed = {".".join(path) for path in source.lines}
-        said = {} if source.origin in recipe_names() else dict.fromkeys(changed, Note("ours", "this recipe"))
-        notes = (
-            {path: note for path, note in notes.items() if path not in changed} | said | dict(source.notes)
-        )
+        notes = _noted(notes, source)
     last = chain[-1]
     data.pop("extends", None)
     data.setdefault("name", Path(last.origin).stem)
-    return LoadedRecipe(_validate(data, last, lines), notes)
+    return _changed(RecipeFile(last.origin, data, lines, notes), changes)
 
 
-def _chain(name: str, seen: tuple[str, ...]) -> list[_Source]:
-    if name in seen:
-        raise RecipeError(
-            f"recipe {name} extends itself: {' -> '.join((*seen, name))}", hint="remove one extends"
-        )
-    source = _parse(*_read(name))
-    parent = source.data.get("extends")
-    if parent is None:
-        return [source]
-    if not isinstance(parent, str):
-        line = source.lines.get(("extends",), 1)
-        raise RecipeError(f"{source.origin}, line {line}: extends: expected a recipe's name, got {parent!r}")
-    beside = Path(name).parent / parent
-    target = str(beside) if parent.endswith((".yaml", ".yml")) and not Path(parent).is_absolute() else parent
-    return [*_chain(target, (*seen, name)), source]
+def recorded_recipe(section: Mapping[str, Any], changes: Sequence[str] = ()) -> LoadedRecipe:
+    """The recipe that a manifest's ``recipe`` section records, with ``changes`` as of `load_recipe`."""
+    plain = {key: value for key, value in section.items() if key != "notes"}
+    plain["filters"] = {key: value for key, value in plain["filters"].items() if key != "rules"}
+    notes = {path: Note(**note) for path, note in section["notes"].items()}
+    return _changed(RecipeFile("manifest.json", plain, {}, notes), changes)
 
 
-def _read(name: str) -> tuple[str, str]:
-    if name in recipe_names():
-        return name, (resources.files("pipelines") / "recipes" / f"{name}.yaml").read_text("utf-8")
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"} and path.is_file():
-        try:
-            return name, path.read_text("utf-8")
-        except (UnicodeDecodeError, OSError) as error:
-            raise RecipeError(f"{name}: cannot be read as UTF-8 text: {error}") from error
-    near = difflib.get_close_matches(name, recipe_names(), 1)
-    suggestion = (
-        f"did you mean {near[0]}?" if near else f"built-in: {', '.join(recipe_names())}; or give a .yaml file"
-    )
-    raise RecipeError(f"no such recipe: {name}", hint=suggestion)
+def _noted(notes: Mapping[str, Note], source: RecipeFile) -> dict[str, Note]:
+    changed = {".".join(path) for path in source.lines}
+    said = {} if source.origin in recipe_names() else dict.fromkeys(changed, Note("ours", "this recipe"))
+    return {path: note for path, note in notes.items() if path not in changed} | said | dict(source.notes)
 
 
-def _parse(origin: str, text: str) -> _Source:
+def _with_own(source: RecipeFile) -> dict[str, Any]:
+    """The file's data, with the text of the Python files it names in the place of their paths."""
+    filters = source.data.get("filters")
+    paths = filters.get("own") if isinstance(filters, dict) else None
+    if not paths:
+        return source.data
+    if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
+        raise RecipeError(f"{source.where('filters', 'own')}: filters.own: expected a list of .py files")
+    return source.data
+
+
+def _changed(source: RecipeFile, changes: Sequence[str]) -> LoadedRecipe:
+    """Apply ``--set`` texts, then validate."""
+    data, notes = source.data, dict(source.notes)
+    for text in changes:
+        path, value = _setting(text, data)
+        change: Any = value
+        for step in reversed(path):
+            change = {step: change}
+        data = merge(data, change)
+        notes[".".join(path)] = Note("ours", "--set")
+    origin = f"{source.origin} with --set" if changes else source.origin
+    return LoadedRecipe(_validate(data, dataclasses.replace(source, origin=origin)), notes)
+
+
+def _setting(text: str, data: Mapping[str, Any]) -> tuple[tuple[str, ...], Any]:
+    """Where in the recipe a ``KEY=VALUE`` belongs, and the value."""
+    key, equals, written = text.partition("=")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(written)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{origin}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise RecipeError(f"{origin}: expected a mapping of sections", hint="see: thresher recipes codex")
-    lines: dict[tuple[str, ...], int] = {}
-    notes: dict[str, Note] = {}
-    data = _plain(node, (), lines, notes, origin)
-    return _Source(origin, data, lines, notes)
+        raise RecipeError(f"--set {text}: the value is not YAML", hint="quote it as YAML does") from error
+    path = tuple(key.strip().split("."))
+    if not equals or not all(path):
+        raise RecipeError(f"--set {text}: expected KEY=VALUE", hint="for example: --set filters.line_max=800")
+    filters = data.get("filters") or {}
+    preset = filters.get("preset", FilterSection.preset) if isinstance(filters, dict) else ""
+    if len(path) != 2 or path[0] != "filters" or path[1] not in _rules_of(preset):
+        return path, value
+    if value is False or value is None:
+        return ("filters", "without"), [*(filters.get("without") or ()), path[1]]
+    return ("filters", "values", path[1]), value
 
 
-def _plain(node: yaml.Node, path: tuple[str, ...], lines: dict, notes: dict, origin: str) -> Any:
-    if not isinstance(node, yaml.MappingNode):
-        try:
-            return yaml.SafeLoader("").construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError) as error:
-            line = node.start_mark.line + 1
-            raise RecipeError(f"{origin}, line {line}: {' '.join(str(error).split())}") from error
-    if len(path) > MOST_DEEP:
-        raise RecipeError(f"{origin}, line {node.start_mark.line + 1}: nested too deep")
-    keys = [str(key.value) for key, _ in node.value]
-    if "value" in keys and set(keys) <= NOTE_KEYS and len(set(keys)) == len(keys):
-        items = {str(key.value): value for key, value in node.value}
-        status, source = (str(items[k].value) if k in items else "" for k in ("status", "source"))
-        notes[".".join(path)] = Note(status or "ours", source or origin)
-        return _plain(items["value"], path, lines, notes, origin)
-    result = {}
-    for key, value in node.value:
-        inner = (*path, str(key.value))
-        if inner in lines and str(key.value) in result:
-            raise RecipeError(f"{origin}, line {key.start_mark.line + 1}: {key.value} is given twice")
-        lines[inner] = key.start_mark.line + 1
-        result[str(key.value)] = _plain(value, inner, lines, notes, origin)
-    return result
-
-
-def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in change.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
+def _rules_of(preset: str) -> list[str]:
+    return [rule.name for rule in load_preset(preset).rules] if preset in preset_names() else []
 
 
 @cache
@@ -302,18 +180,17 @@ def _adapter() -> TypeAdapter[Recipe]:
     return TypeAdapter(Recipe)
 
 
-def _validate(data: dict[str, Any], source: _Source, lines: Mapping[tuple[str, ...], int]) -> Recipe:
+def _validate(data: dict[str, Any], source: RecipeFile) -> Recipe:
     try:
         return _adapter().validate_python(data)
     except ValidationError as error:
-        raise _readable(error.errors()[0], source, lines) from error
+        raise _readable(error.errors()[0], source) from error
 
 
-def _readable(error: ErrorDetails, source: _Source, lines: Mapping[tuple[str, ...], int]) -> RecipeError:
+def _readable(error: ErrorDetails, source: RecipeFile) -> RecipeError:
     path = tuple(str(step) for step in error["loc"])
     blamed = (*path, error["msg"].removeprefix("Value error, ").partition(":")[0])
-    line = next((lines[blamed[:n]] for n in range(len(blamed), 0, -1) if blamed[:n] in lines), None)
-    where = source.origin if line is None else f"{source.origin}, line {line}"
+    where = source.where(*blamed)
     if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
         known = _allowed(path[:-1])
         near = difflib.get_close_matches(path[-1], known, 1)

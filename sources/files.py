@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from columns.document import document_batch
+from sources.config import IngestConfig
 from sources.decode import decode
-from sources.languages import language_of
+from sources.selection import selected_language
 
 
 class File(NamedTuple):
@@ -42,7 +43,7 @@ def path_text(raw: bytes) -> str:
 
 
 def file_batches(
-    files: Iterable[File], origin: Origin, max_bytes: int, batch_bytes: int
+    files: Iterable[File], origin: Origin, config: IngestConfig, batch_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     """Group files into document batches of about ``batch_bytes`` of raw bytes."""
     held: list[File] = []
@@ -50,18 +51,18 @@ def file_batches(
     for file in files:
         weight = len(file.raw or b"")
         if held and total + weight > batch_bytes:
-            yield _batch(held, origin, max_bytes)
+            yield _batch(held, origin, config)
             held, total = [], 0
         held.append(file)
         total += weight
     if held:
-        yield _batch(held, origin, max_bytes)
+        yield _batch(held, origin, config)
 
 
-def _batch(files: list[File], origin: Origin, max_bytes: int) -> pa.RecordBatch:
+def _batch(files: list[File], origin: Origin, config: IngestConfig) -> pa.RecordBatch:
     rows = len(files)
     paths = [file.path for file in files]
-    text = decode(pa.array([file.raw for file in files], pa.large_binary()), max_bytes)
+    text = decode(pa.array([file.raw for file in files], pa.large_binary()), config.max_bytes)
     by_file = origin.provenance.endswith("/")
     columns = {
         "repo": [origin.repo] * rows,
@@ -72,7 +73,7 @@ def _batch(files: list[File], origin: Origin, max_bytes: int) -> pa.RecordBatch:
         "encoding": text.encoding,
         "lossy": text.lossy,
         "size": [file.size for file in files],
-        "language": [language_of(path) for path in paths],
+        "language": [selected_language(path, config) for path in paths],
         "source": [origin.source] * rows,
         "provenance": [origin.provenance + path if by_file else origin.provenance for path in paths],
         "problem": pc.coalesce(pa.array([file.problem for file in files], pa.string()), text.problem),

@@ -21,7 +21,7 @@ from sources.blobs import Blob, read_blobs
 from sources.config import IngestConfig
 from sources.files import Origin, file_batches, path_text
 from sources.gitprogram import PROTOCOLS, refuse_option, run_git, start_git
-from sources.languages import is_selected, language_of
+from sources.selection import selected_language
 from sources.unit import Listing, Skipped, Unit, chunks, stamp
 
 MAX_ENTRIES = 5_000_000
@@ -43,7 +43,7 @@ class GitUnit(Unit):
         """Read the blobs; one that is missing or damaged keeps its row with the problem."""
         origin = Origin("git", self.name, self.commit, f"git {self.commit}")
         files = read_blobs(self.location, self.blobs, config.max_bytes)
-        return file_batches(files, origin, config.max_bytes, batch_bytes)
+        return file_batches(files, origin, config, batch_bytes)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _list(folder: str, name: str, ref: str, config: IngestConfig) -> Listing:
         return Listing(skipped=Counter(empty_repository=1))
     commit = _commit(folder, ref)
     skipped: Skipped = Counter()
-    found = sorted(_blobs(folder, commit, config.languages, skipped))
+    found = sorted(_blobs(folder, commit, config, skipped))
     sized = [(blob, blob.size if blob.size <= config.max_bytes else 0) for blob in found]
     units = tuple(GitUnit(name, folder, size, commit, tuple(blobs)) for blobs, size in chunks(sized))
     total = sum(size for _, size in sized)
@@ -129,7 +129,7 @@ def _no_ref(where: str, ref: str, known: list[str]) -> InputError:
     return InputError(f"{where}: no commit {ref!r}", hint=f"branches and tags there: {listed or 'none'}")
 
 
-def _blobs(folder: str, commit: str, languages: tuple[str, ...], skipped: Skipped) -> Iterator[Blob]:
+def _blobs(folder: str, commit: str, config: IngestConfig, skipped: Skipped) -> Iterator[Blob]:
     for index, record in enumerate(_records(folder, commit)):
         if index >= MAX_ENTRIES:
             raise InputError(
@@ -138,17 +138,17 @@ def _blobs(folder: str, commit: str, languages: tuple[str, ...], skipped: Skippe
             )
         head, _, path = record.partition(b"\t")
         mode, _, blob_id, size = head.split()
-        reason = _SKIPPED_MODES.get(mode) or _refusal(path, languages)
+        reason = _SKIPPED_MODES.get(mode) or _refusal(path, config)
         if reason is None:
             yield Blob(path, blob_id.decode(), int(size) if size.isdigit() else 0)
         else:
             skipped[reason] += 1
 
 
-def _refusal(path: bytes, languages: tuple[str, ...]) -> str | None:
+def _refusal(path: bytes, config: IngestConfig) -> str | None:
     if len(path) > MAX_PATH_BYTES:
         return "path_too_long"
-    return None if is_selected(language_of(path_text(path)), languages) else "other_language"
+    return None if selected_language(path_text(path), config) else "other_language"
 
 
 def _records(folder: str, commit: str) -> Iterator[bytes]:

@@ -7,8 +7,6 @@ The table is ours: about sixty languages, lower-case names as GitHub's Linguist 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 _EXTENSIONS = {
     "ada": "adb ads",
     "assembly": "asm s",
@@ -150,13 +148,3 @@ def canonical(language: str | None) -> str | None:
     """
     name = (language or "").strip().lower()
     return _ALIASES.get(name, name) or None
-
-
-def is_selected(language: str | None, languages: Iterable[str]) -> bool:
-    """Whether a file found by name is wanted: its language is selected, or known and none is selected.
-
-    >>> is_selected("python", ()), is_selected("go", ("python",)), is_selected(None, ())
-    (True, False, False)
-    """
-    chosen = tuple(languages)
-    return language is not None and (not chosen or language in chosen)

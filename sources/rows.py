@@ -14,6 +14,7 @@ from sources.config import IngestConfig
 from sources.decode import decode
 from sources.headers import TEXTS
 from sources.languages import canonical, language_of
+from sources.selection import EVIDENCE, selected_language
 from sources.unit import Skipped
 
 _STATED = ("repo", "ref", "blob_id", "license", "stars", "forks", "updated")
@@ -55,7 +56,7 @@ def row_batch(source: str, table: Table, config: IngestConfig, skipped: Skipped)
         "provenance": places,
         "problem": _problem(text.problem, found["problem"], found["binary"]),
     }
-    return _selected(document_batch(columns, rows), config.languages, skipped)
+    return _selected(document_batch(columns, rows), config, skipped)
 
 
 def _encoding(decoded: pa.Array, stated: pa.Array | None) -> pa.Array:
@@ -93,9 +94,12 @@ def _problem(decoded: pa.Array, stated: pa.Array | None, binary: pa.Array | None
     return pc.coalesce(pc.if_else(is_missing, pa.array(known, pa.string()), None), decoded)
 
 
-def _selected(batch: pa.RecordBatch, languages: Sequence[str], skipped: Skipped) -> pa.RecordBatch:
-    if not languages:
+def _selected(batch: pa.RecordBatch, config: IngestConfig, skipped: Skipped) -> pa.RecordBatch:
+    if config.evidence:
+        batch = _with_evidence(batch, config)
+    if not config.languages:
         return batch
+    languages = (*config.languages, EVIDENCE) if config.evidence else config.languages
     language, problem = batch.column("language"), batch.column("problem")
     unknown = pc.and_(pc.is_null(language), pc.is_valid(problem))
     wanted = pc.or_(pc.is_in(language, pa.array(languages, pa.string())), unknown)
@@ -104,3 +108,11 @@ def _selected(batch: pa.RecordBatch, languages: Sequence[str], skipped: Skipped)
         return batch
     skipped["other_language"] += left_out
     return batch.filter(wanted)
+
+
+def _with_evidence(batch: pa.RecordBatch, config: IngestConfig) -> pa.RecordBatch:
+    stated, paths = (batch.column(name).to_pylist() for name in ("language", "path"))
+    chosen = [selected_language(path, config, language) for path, language in zip(paths, stated, strict=True)]
+    languages = [EVIDENCE if found == EVIDENCE else said for found, said in zip(chosen, stated, strict=True)]
+    at = batch.schema.get_field_index("language")
+    return batch.set_column(at, batch.schema.field(at), pa.array(languages, pa.string()))

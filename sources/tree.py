@@ -17,7 +17,7 @@ import pyarrow as pa
 from columns.errors import InputError
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, path_text
-from sources.languages import is_selected, language_of
+from sources.selection import selected_language
 from sources.unit import Listing, Raw, Skipped, Unit, chunks, stamp
 
 METADATA_FOLDERS = frozenset((b".git", b".hg", b".svn"))
@@ -35,9 +35,7 @@ class TreeUnit(Unit):
         """Read the files; one that vanished or cannot be read keeps its row with the problem."""
         root = os.fsencode(self.location)
         files = (read_file(root, path, config.max_bytes) for path in self.paths)
-        return file_batches(
-            files, Origin("tree", self.name, None, f"{self.name}/"), config.max_bytes, batch_bytes
-        )
+        return file_batches(files, Origin("tree", self.name, None, f"{self.name}/"), config, batch_bytes)
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class TreeSource:
         if not os.path.isdir(root):
             raise InputError(f"{self.path}: not a directory", hint="tree: takes a directory")
         skipped: Skipped = Counter()
-        found = sorted(_walk(os.fsencode(root), config.languages, skipped))
+        found = sorted(_walk(os.fsencode(root), config, skipped))
         name = path_text(os.fsencode(os.path.basename(root))) or "/"
         sized = [(path, size if size <= config.max_bytes else 0) for path, size, _ in found]
         units = tuple(TreeUnit(name, root, size, tuple(paths)) for paths, size in chunks(sized))
@@ -84,7 +82,7 @@ def read_file(root: bytes, path: bytes, max_bytes: int) -> File:
     return File(name, len(raw), raw)
 
 
-def _walk(root: bytes, languages: tuple[str, ...], skipped: Skipped) -> Iterator[tuple[bytes, int, int]]:
+def _walk(root: bytes, config: IngestConfig, skipped: Skipped) -> Iterator[tuple[bytes, int, int]]:
     folders = [b""]
     seen: set[tuple[int, int]] = set()
     while folders:
@@ -96,7 +94,7 @@ def _walk(root: bytes, languages: tuple[str, ...], skipped: Skipped) -> Iterator
                 folders.append(path)
             elif kind != "file":
                 skipped[kind] += 1
-            elif not is_selected(language_of(path_text(entry.name)), languages):
+            elif selected_language(path_text(entry.name), config) is None:
                 skipped["other_language"] += 1
             else:
                 yield path, *_size_and_time(entry)

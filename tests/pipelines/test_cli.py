@@ -16,7 +16,7 @@ from columns.files import Place
 from columns.tables import read_whole
 from pipelines import cli
 from pipelines.build import STAGES
-from pipelines.recipe import recipe_names
+from pipelines.recipefile import recipe_names
 from tests.pipelines.building import ROOT, command, recipe
 from tests.pipelines.corpus import leak, near_copy, sources, write_tree
 

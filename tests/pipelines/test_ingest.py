@@ -16,7 +16,7 @@ from columns.tables import read_whole
 from columns.testing import documents
 from pipelines.dataset import Dataset
 from pipelines.ingest import Inputs, ReadUnit, in_order, ingest_stage, list_inputs, part_of
-from pipelines.recipe import LayoutConfig
+from pipelines.sections import LayoutConfig
 from sources import IngestConfig
 from tests.pipelines.building import build
 from tests.pipelines.corpus import write_jsonl, write_parquet, write_tree

@@ -13,7 +13,6 @@ from columns.tables import read_whole, write_arrow, write_documents
 from columns.testing import documents
 from contamination import ContaminationConfig
 from dedup import BUCKET, EDGE, PAIR, BandConfig, MinHashConfig, estimate, signature_matrix
-from filters import SignalsConfig
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
 from pipelines.ingest import in_order, part_of
@@ -28,11 +27,12 @@ from pipelines.link import (
     link_stage,
     unique_pairs,
 )
+from pipelines.families import FamilyConfig
 from pipelines.measure import MeasureConfig, MeasurePart, measure_batch, measure_stage, signature_schema
 from pipelines.stage import Stage, UnitRecord
 
 MINHASH = MinHashConfig(num_perm=64)
-MEASURE = MeasureConfig(SignalsConfig(), MINHASH, ContaminationConfig(suites=()), near=True)
+MEASURE = MeasureConfig(FamilyConfig(), MINHASH, ContaminationConfig(suites=()), near=True)
 BANDS = BandConfig(bands=16, rows=4, threshold=0.6)
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from columns.errors import RecipeError
-from pipelines.recipe import FilterSection, LayoutConfig, load_recipe, recipe_names
+from pipelines.recipe import load_recipe
+from pipelines.recipefile import recipe_names
+from pipelines.sections import FilterSection, LayoutConfig
 
 
 def written(folder: Path, text: str, name: str = "mine.yaml") -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sources.languages import _EXTENSIONS, KNOWN, canonical, is_selected, language_of
+from sources.languages import _EXTENSIONS, KNOWN, canonical, language_of
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,3 @@ def test_names_are_canonical() -> None:
 )
 def test_canonical(stated: str | None, name: str | None) -> None:
     assert canonical(stated) == name
-
-
-def test_selection() -> None:
-    assert is_selected("python", ("python", "go"))
-    assert not is_selected("c", ("python", "go"))
-    assert not is_selected(None, ("python",))
-    assert is_selected("c", ())
-    assert not is_selected(None, ())

@@ -1,0 +1,126 @@
+"""Recipe files: YAML text to plain data, with the line of every key and where every value comes from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from columns.errors import RecipeError
+
+NOTE_KEYS = frozenset({"value", "status", "source", "note"})
+MOST_DEEP = 8
+
+
+@dataclass(frozen=True)
+class Note:
+    """Where a value comes from."""
+
+    status: str = "ours"
+    source: str = "Thresher's default"
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """One YAML text, parsed: plain data, the line of every key, and the notes."""
+
+    origin: str
+    data: dict[str, Any]
+    lines: Mapping[tuple[str, ...], int]
+    notes: Mapping[str, Note]
+
+    def where(self, *path: str) -> str:
+        """The file and the line of a key, as errors name it."""
+        line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
+        return self.origin if line is None else f"{self.origin}, line {line}"
+
+
+def recipe_names() -> list[str]:
+    """Names of the built-in recipes."""
+    folder = resources.files("pipelines") / "recipes"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def read_chain(name: str, seen: tuple[str, ...] = ()) -> list[RecipeFile]:
+    """A recipe after the ones it extends, by built-in name or by path; `RecipeError` says what is wrong where."""
+    if name in seen:
+        raise RecipeError(
+            f"recipe {name} extends itself: {' -> '.join((*seen, name))}", hint="remove one extends"
+        )
+    source = _parse(*_read(name))
+    parent = source.data.get("extends")
+    if parent is None:
+        return [source]
+    if not isinstance(parent, str):
+        line = source.lines.get(("extends",), 1)
+        raise RecipeError(f"{source.origin}, line {line}: extends: expected a recipe's name, got {parent!r}")
+    beside = Path(name).parent / parent
+    target = str(beside) if parent.endswith((".yaml", ".yml")) and not Path(parent).is_absolute() else parent
+    return [*read_chain(target, (*seen, name)), source]
+
+
+def _read(name: str) -> tuple[str, str]:
+    if name in recipe_names():
+        return name, (resources.files("pipelines") / "recipes" / f"{name}.yaml").read_text("utf-8")
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"} and path.is_file():
+        try:
+            return name, path.read_text("utf-8")
+        except (UnicodeDecodeError, OSError) as error:
+            raise RecipeError(f"{name}: cannot be read as UTF-8 text: {error}") from error
+    near = difflib.get_close_matches(name, recipe_names(), 1)
+    suggestion = (
+        f"did you mean {near[0]}?" if near else f"built-in: {', '.join(recipe_names())}; or give a .yaml file"
+    )
+    raise RecipeError(f"no such recipe: {name}", hint=suggestion)
+
+
+def _parse(origin: str, text: str) -> RecipeFile:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{origin}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise RecipeError(f"{origin}: expected a mapping of sections", hint="see: thresher recipes codex")
+    lines: dict[tuple[str, ...], int] = {}
+    notes: dict[str, Note] = {}
+    data = _plain(node, (), lines, notes, origin)
+    return RecipeFile(origin, data, lines, notes)
+
+
+def _plain(node: yaml.Node, path: tuple[str, ...], lines: dict, notes: dict, origin: str) -> Any:
+    if not isinstance(node, yaml.MappingNode):
+        try:
+            return yaml.SafeLoader("").construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:
+            line = node.start_mark.line + 1
+            raise RecipeError(f"{origin}, line {line}: {' '.join(str(error).split())}") from error
+    if len(path) > MOST_DEEP:
+        raise RecipeError(f"{origin}, line {node.start_mark.line + 1}: nested too deep")
+    keys = [str(key.value) for key, _ in node.value]
+    if "value" in keys and set(keys) <= NOTE_KEYS and len(set(keys)) == len(keys):
+        items = {str(key.value): value for key, value in node.value}
+        status, source = (str(items[k].value) if k in items else "" for k in ("status", "source"))
+        notes[".".join(path)] = Note(status or "ours", source or origin)
+        return _plain(items["value"], path, lines, notes, origin)
+    result = {}
+    for key, value in node.value:
+        inner = (*path, str(key.value))
+        if inner in lines and str(key.value) in result:
+            raise RecipeError(f"{origin}, line {key.start_mark.line + 1}: {key.value} is given twice")
+        lines[inner] = key.start_mark.line + 1
+        result[str(key.value)] = _plain(value, inner, lines, notes, origin)
+    return result
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,106 @@
+"""Sections of a recipe that belong to the job as a whole; the others are the configurations of the rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from dedup import BandConfig, KeepConfig, MinHashConfig
+from filters import FilterConfig, Rule, SignalsConfig, load_preset, preset_names
+
+_FORBID: dict[str, str] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class LayoutConfig:
+    """How a dataset is cut into parts: target text bytes per part, the least number of parts, or the number itself.
+
+    Without ``parts`` the number is a power of two that follows the listed size of the inputs, so it seldom
+    changes when inputs grow a little. Give ``parts`` to have equal datasets from differently packed inputs.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    part_bytes: int = 16 << 20
+    least_parts: int = 8
+    parts: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.part_bytes < 1 << 16:
+            raise ValueError(f"part_bytes: expected at least 65536, got {self.part_bytes}")
+        if self.parts is not None and not 1 <= self.parts <= 1 << 20:
+            raise ValueError(f"parts: expected 1 to {1 << 20}, got {self.parts}")
+
+    def count(self, total_bytes: int) -> int:
+        """Parts for so much text: by ``part_bytes``, but enough to keep several workers busy.
+
+        >>> LayoutConfig().count(3 << 20), LayoutConfig().count(1 << 30), LayoutConfig(parts=5).count(1)
+        (4, 64, 5)
+        """
+        if self.parts is not None:
+            return self.parts
+        small = -(-total_bytes // (1 << 20))
+        wanted = max(1, -(-total_bytes // self.part_bytes), min(self.least_parts, small))
+        return 1 << (wanted - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class FilterSection:
+    """A filter preset by name, and what this recipe changes of it.
+
+    ``values``: other thresholds by rule name; ``without``: rules left out; ``add``: rules of this recipe over any
+    fact; ``own``: Python files with own signals and rules (`filters.own`); ``bug_compat``: rules as the upstream code
+    applies them, known bugs included; ``seed``: of rules that drop with a probability; ``measure``: families of
+    facts, "needed" for what the rules read, "all", or names (`pipelines.families`);
+    ``tokenizer``: the given tokenizer that rules on characters per token count with.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    preset: str = "codex"
+    values: dict[str, int | float] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    add: tuple[Rule, ...] = ()
+    bug_compat: bool = False
+    seed: int = 0
+    measure: tuple[str, ...] = ("needed",)
+    signals: SignalsConfig = field(default_factory=SignalsConfig)
+    tokenizer: str = ""
+
+    def __post_init__(self) -> None:
+        if self.preset not in preset_names():
+            raise ValueError(f"preset: expected one of {', '.join(preset_names())}, got {self.preset!r}")
+        known = [rule.name for rule in load_preset(self.preset).rules]
+        for name in (*self.values, *self.without):
+            if name not in known:
+                raise ValueError(f"rule {name!r}: preset {self.preset} has {', '.join(known)}")
+        self.resolve()
+
+    def resolve(self) -> FilterConfig:
+        """The preset with this recipe's changes, which are marked as ours, then the rules it adds."""
+        chosen = [rule for rule in load_preset(self.preset).rules if rule.name not in self.without]
+        rules = tuple(_changed(rule, self.values.get(rule.name)) for rule in chosen)
+        return FilterConfig((*rules, *self.add), seed=self.seed, bug_compat=self.bug_compat)
+
+
+def _changed(rule: Rule, value: int | float | None) -> Rule:
+    same = value is None or (value == rule.value and not rule.table)
+    return rule if same else rule.changed(value, "this recipe")
+
+
+@dataclass(frozen=True)
+class DedupSection:
+    """Which duplicates are looked for, how, and which file of a group stays."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    exact: bool = True
+    near: bool = True
+    minhash: MinHashConfig = field(default_factory=MinHashConfig)
+    bands: BandConfig = field(default_factory=BandConfig)
+    keep: KeepConfig = field(default_factory=KeepConfig)
+
+    def __post_init__(self) -> None:
+        needed = self.bands.bands * self.bands.rows
+        if needed > self.minhash.num_perm:
+            raise ValueError(f"bands x rows: expected at most num_perm {self.minhash.num_perm}, got {needed}")
