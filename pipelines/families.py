@@ -31,8 +31,8 @@ ALWAYS = ("text",)
 class FamilyConfig:
     """Which families are measured, and what they depend on besides the documents.
 
-    ``tokenizer`` is the specification of `shards.TokenizerConfig` of a given tokenizer for the family ``tokens``; "" leaves
-    its facts null.
+    ``tokenizer`` is a specification as of `shards.TokenizerConfig`, of a given tokenizer for the family ``tokens``;
+    "" leaves its facts null.
     """
 
     names: tuple[str, ...] = ALWAYS

@@ -119,6 +119,11 @@ def _plain(node: yaml.Node, path: tuple[str, ...], lines: dict, notes: dict, ori
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with a change laid over it: mappings are joined, everything else is replaced.
+
+    >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
+    {'a': {'b': 3, 'c': 2}}
+    """
     merged = dict(base)
     for key, value in change.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

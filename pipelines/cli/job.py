@@ -1,38 +1,25 @@
-"""The command line: ``thresher``, also ``python -m pipelines``."""
+"""The commands that do the job: build and run."""
 
 from __future__ import annotations
 
-import io
 import shlex
 import shutil
 import sys
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from columns.errors import ThresherError
 from columns.files import Place
-from pipelines import story, summary
+from pipelines import summary
 from pipelines.build import STAGES, Build, BuildOptions
+from pipelines.cli.app import Changes, Json, app, print_json
 from pipelines.engine import Engine
 from pipelines.progress import Display
-from pipelines.recipe import LoadedRecipe, load_recipe
-from pipelines.recipefile import recipe_names
+from pipelines.recipe import load_recipe
 
-app = typer.Typer(
-    name="thresher",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_show_locals=False,
-    help="Turn source code into a training set, and be able to say why each file is or is not in it.",
-    epilog="Try: **thresher recipes**, then **thresher build codex --input DIR --output build/mine**",
-)
 BEAM = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 RecipeName = Annotated[str, typer.Argument(help="a built-in recipe's name, or a YAML file", metavar="RECIPE")]
@@ -58,24 +45,7 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="map a source column: content=body (repeatable)", metavar="OURS=THEIRS"),
 ]
-Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
-DatasetDir = Annotated[str, typer.Argument(help="a dataset's directory", metavar="DIR")]
-
-
-def _say_version(value: bool) -> None:
-    if value:
-        print(f"thresher {version('thresher')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version")
-    ] = False,
-) -> None:
-    pass
 
 
 def _build(
@@ -88,12 +58,13 @@ def _build(
     mode: str,
     batch_mb: int,
     columns: list[str] | None,
+    changes: list[str] | None,
     quiet: bool,
     stages: tuple[str, ...],
 ) -> Build:
     if mode not in {"threads", "processes"}:
         raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
-    loaded = load_recipe(recipe)
+    loaded = load_recipe(recipe, changes or ())
     display = Display(Console(), quiet=quiet)
     engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20)
     options = BuildOptions(tuple(inputs), Place(output), tuple(columns or ()), stages)
@@ -111,6 +82,7 @@ def build(
     mode: Mode = "threads",
     batch_mb: BatchMb = 8,
     column: Columns = None,
+    changes: Changes = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -126,10 +98,25 @@ def build(
             --runner DataflowRunner --project my-project --region europe-west4
     """
     job = _build(
-        context, recipe, inputs, output, runner, workers, mode, batch_mb, column, quiet or as_json, STAGES
+        context,
+        recipe,
+        inputs,
+        output,
+        runner,
+        workers,
+        mode,
+        batch_mb,
+        column,
+        changes,
+        quiet or as_json,
+        STAGES,
     )
     job.run()
-    _show(summary.summarise(Place(output)), as_json=as_json, quiet=quiet)
+    found = summary.summarise(Place(output))
+    if as_json:
+        print_json(found)
+    elif not quiet:
+        summary.render(found, Console())
     if not (quiet or as_json):
         _next_steps(output, Console())
 
@@ -146,6 +133,7 @@ def run(
     mode: Mode = "threads",
     batch_mb: BatchMb = 8,
     column: Columns = None,
+    changes: Changes = None,
     quiet: Quiet = False,
 ) -> None:
     """Run one stage (ingest, measure, link, decide or shard); the stages before it must be finished.
@@ -159,88 +147,19 @@ def run(
     if stage == "ingest" and not inputs:
         raise typer.BadParameter("ingest needs at least one", param_hint="--input")
     _build(
-        context, recipe, inputs or [], output, runner, workers, mode, batch_mb, column, quiet, (stage,)
+        context,
+        recipe,
+        inputs or [],
+        output,
+        runner,
+        workers,
+        mode,
+        batch_mb,
+        column,
+        changes,
+        quiet,
+        (stage,),
     ).run()
-
-
-@app.command()
-def recipes(
-    name: Annotated[str | None, typer.Argument(help="a recipe to print", autocompletion=recipe_names)] = None,
-    as_json: Json = False,
-) -> None:
-    """List the built-in recipes, or print one with the source of every value.
-
-    Examples:
-
-        thresher recipes
-
-        thresher recipes codex
-    """
-    if name is not None:
-        _print_recipe(load_recipe(name), as_json=as_json)
-        return
-    found = {known: load_recipe(known).recipe.about for known in recipe_names()}
-    if as_json:
-        _print_json(found)
-        return
-    table = Table("recipe", "what it builds", box=None, header_style="bold")
-    for known, about in found.items():
-        table.add_row(known, about)
-    Console().print(table)
-
-
-def _print_recipe(loaded: LoadedRecipe, *, as_json: bool) -> None:
-    rows = list(loaded.values())
-    if as_json:
-        _print_json([{"key": k, "value": v, "status": n.status, "source": n.source} for k, v, n in rows])
-        return
-    console = Console()
-    console.print(f"[bold]{escape(loaded.recipe.name)}[/bold]: {escape(loaded.recipe.about)}")
-    table = Table("value of", "is", "status", "source", box=None, header_style="bold", pad_edge=False)
-    colours = {"published": "green", "de-facto": "yellow", "ours": "cyan"}
-    for key, value, note in rows:
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
-        table.add_row(
-            key, escape(shown), f"[{colours.get(note.status, '')}]{note.status}[/]", escape(note.source)
-        )
-    console.print(table)
-
-
-@app.command()
-def explain(
-    directory: DatasetDir,
-    file: Annotated[str, typer.Argument(help="path, end of a path, repo:path or doc id")],
-    as_json: Json = False,
-) -> None:
-    """Tell one file's whole story: signals, thresholds, verdict, duplicates, overlaps, where its tokens are.
-
-    Example:
-
-        thresher explain build/demo json/decoder.py
-    """
-    told = story.tell(Place(directory), file)
-    if as_json:
-        _print_json(told.to_dict())
-    else:
-        story.render(told, Console())
-
-
-@app.command()
-def inspect(directory: DatasetDir, as_json: Json = False) -> None:
-    """Print a dataset's funnel and totals.
-
-    Example:
-
-        thresher inspect build/demo --json | jq .tokens
-    """
-    _show(summary.summarise(Place(directory)), as_json=as_json, quiet=False)
-
-
-def _show(found: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        _print_json(found)
-    elif not quiet:
-        summary.render(found, Console())
 
 
 def _next_steps(output: str, console: Console) -> None:
@@ -272,25 +191,3 @@ def _program() -> str:
         here = started.absolute()
         return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
     return "thresher"
-
-
-def _print_json(value: Any) -> None:
-    text = orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-    sys.stdout.write(text.decode() + "\n")
-
-
-def main() -> None:
-    """Run the command line; a user's mistake is one clear line and exit code 2, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    try:
-        app(prog_name="thresher")
-    except ThresherError as error:
-        console = Console(stderr=True)
-        console.print(f"[red]error:[/red] {escape(error.what)}", highlight=False, soft_wrap=True)
-        if error.hint:
-            console.print(f"[cyan]hint:[/cyan] {escape(error.hint)}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(0)

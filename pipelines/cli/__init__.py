@@ -1,0 +1,35 @@
+"""The command line: ``thresher``, also ``python -m pipelines``.
+
+``app.py`` the application; ``job.py`` build and run; ``look.py`` recipes, explain and inspect.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+
+from columns.errors import ThresherError
+from pipelines.cli import job, look
+from pipelines.cli.app import app
+
+__all__ = ["app", "job", "look", "main"]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one clear line and exit code 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        app(prog_name="thresher")
+    except ThresherError as error:
+        console = Console(stderr=True)
+        console.print(f"[red]error:[/red] {escape(error.what)}", highlight=False, soft_wrap=True)
+        if error.hint:
+            console.print(f"[cyan]hint:[/cyan] {escape(error.hint)}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)

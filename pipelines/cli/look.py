@@ -1,0 +1,93 @@
+"""The commands that look: recipes, explain and inspect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from columns.files import Place
+from pipelines import story, summary
+from pipelines.cli.app import DatasetDir, Json, app, print_json
+from pipelines.recipe import LoadedRecipe, load_recipe
+from pipelines.recipefile import recipe_names
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="a recipe to print", autocompletion=recipe_names)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the built-in recipes, or print one with the source of every value.
+
+    Examples:
+
+        thresher recipes
+
+        thresher recipes codex
+    """
+    if name is not None:
+        _print_recipe(load_recipe(name), as_json=as_json)
+        return
+    found = {known: load_recipe(known).recipe.about for known in recipe_names()}
+    if as_json:
+        print_json(found)
+        return
+    table = Table("recipe", "what it builds", box=None, header_style="bold")
+    for known, about in found.items():
+        table.add_row(known, about)
+    Console().print(table)
+
+
+def _print_recipe(loaded: LoadedRecipe, *, as_json: bool) -> None:
+    rows = list(loaded.values())
+    if as_json:
+        print_json([{"key": k, "value": v, "status": n.status, "source": n.source} for k, v, n in rows])
+        return
+    console = Console()
+    console.print(f"[bold]{escape(loaded.recipe.name)}[/bold]: {escape(loaded.recipe.about)}")
+    table = Table("value of", "is", "status", "source", box=None, header_style="bold", pad_edge=False)
+    colours = {"published": "green", "de-facto": "yellow", "ours": "cyan"}
+    for key, value, note in rows:
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+        table.add_row(
+            key, escape(shown), f"[{colours.get(note.status, '')}]{note.status}[/]", escape(note.source)
+        )
+    console.print(table)
+
+
+@app.command()
+def explain(
+    directory: DatasetDir,
+    file: Annotated[str, typer.Argument(help="path, end of a path, repo:path or doc id")],
+    as_json: Json = False,
+) -> None:
+    """Tell one file's whole story: signals, thresholds, verdict, duplicates, overlaps, where its tokens are.
+
+    Example:
+
+        thresher explain build/demo json/decoder.py
+    """
+    told = story.tell(Place(directory), file)
+    if as_json:
+        print_json(told.to_dict())
+    else:
+        story.render(told, Console())
+
+
+@app.command()
+def inspect(directory: DatasetDir, as_json: Json = False) -> None:
+    """Print a dataset's funnel and totals.
+
+    Example:
+
+        thresher inspect build/demo --json | jq .tokens
+    """
+    found = summary.summarise(Place(directory))
+    if as_json:
+        print_json(found)
+    else:
+        summary.render(found, Console())
