@@ -154,7 +154,7 @@ def _scan_lines(data, start, end, classes):  # type: ignore[no-untyped-def]  # n
                 continue
             breaks = True
             if byte >= 0x80:
-                code = _code_point(data, at, end)
+                code = code_point(data, at, end)
                 bits = classes[code]
                 alnum += (bits & ALNUM) != 0
                 alpha += (bits & ALPHA) != 0
@@ -211,9 +211,11 @@ def _first_byte(events):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @njit(nogil=True, cache=True)
-def _code_point(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """The code point whose first byte lies at ``at``; never beyond ``end`` nor above U+10FFFF."""
+def code_point(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """The code point whose first byte lies at ``at``; not read beyond ``end``, at most U+10FFFF (for other kernels)."""
     byte = np.int64(data[at])
+    if byte < 0x80:
+        return byte
     inner = (byte >= 0xC0) + (byte >= 0xE0) + (byte >= 0xF0)
     code = byte & (0x3F >> inner)
     for place in range(at + 1, min(at + 1 + inner, end)):
@@ -234,6 +236,6 @@ def line_break_bytes(data, at, end):  # type: ignore[no-untyped-def]  # noqa: AN
         return 2
     if 10 <= byte <= 13 or 28 <= byte <= 30:
         return 1
-    if byte in {0xC2, 0xE2} and _is_wide_break(_code_point(data, at, end)):
+    if byte in {0xC2, 0xE2} and _is_wide_break(code_point(data, at, end)):
         return 2 if byte == 0xC2 else 3
     return 0

@@ -90,11 +90,30 @@ def rank(table: pa.Table | pa.RecordBatch, config: KeepConfig) -> np.ndarray:
     """
     wanted = [_KEYS[name] for name in config.order]
     wanted += [(name, "ascending") for name in _LAST if name in table.schema.names]
-    columns = {name: _sort_column(table, name) for name, _ in wanted}
-    order = pc.sort_indices(pa.table(columns), sort_keys=wanted)
-    places = np.empty(table.num_rows, np.int64)
-    places[np.asarray(order)] = np.arange(table.num_rows)
+    places = np.zeros(table.num_rows, np.int64)
+    tied = np.arange(table.num_rows)
+    for name, direction in wanted:
+        tied = _refine(places, tied, _sort_column(table, name), direction)
+    places[tied] += np.arange(len(tied)) - np.searchsorted(places[tied], places[tied])
     return places
+
+
+def _refine(
+    places: np.ndarray, tied: np.ndarray, column: pa.ChunkedArray | pa.Array, direction: str
+) -> np.ndarray:
+    """Tell tied rows apart by one more key, in place; returns the rows that are still tied, by place.
+
+    ``tied`` is sorted by place and complete: every row whose place is another row's too. Unknown values come last, as `pc.rank` has them.
+    """
+    if len(tied) == 0:
+        return tied
+    found = pc.rank(column.take(pa.array(tied)), direction, tiebreaker="dense")
+    keys, before = np.asarray(found).astype(np.int64), places[tied]
+    order = np.lexsort((keys, before))
+    tied, starts = tied[order], run_starts(before, keys[order])
+    run = np.repeat(starts[:-1], np.diff(starts))
+    places[tied] = before + run - np.searchsorted(before, before)
+    return tied[np.repeat(np.diff(starts) > 1, np.diff(starts))]
 
 
 def choose_exact(groups: pa.RecordBatch, participants: Participants) -> pa.RecordBatch:
@@ -193,13 +212,18 @@ def _directed(
 def _decisions(rows: np.ndarray, keepers: np.ndarray, similarity: np.ndarray, kind: str) -> pa.RecordBatch:
     order = np.argsort(rows)
     columns = [pa.array(column[order]) for column in (rows, keepers, similarity)]
-    return pa.RecordBatch.from_arrays([*columns, pa.array([kind] * len(rows), pa.string())], schema=DECISION)
+    return pa.RecordBatch.from_arrays(
+        [*columns, pa.repeat(pa.scalar(kind, pa.string()), len(rows))], schema=DECISION
+    )
 
 
 def _sort_column(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array | pa.ChunkedArray:
     if name == "licensed":
         return pc.is_valid(table.column("license")).cast(pa.int8())
-    return pc.utf8_length(table.column("path")) if name == "path_length" else table.column(name)
+    if name == "path_length":
+        return pc.utf8_length(table.column("path"))
+    column = table.column(name)
+    return column.cast(pa.binary()) if pa.types.is_fixed_size_binary(column.type) else column
 
 
 @njit(nogil=True, cache=True)

@@ -1,4 +1,8 @@
-"""Presets: the rules of published systems, one paper per YAML file in ``presets/``, every value cited."""
+"""Presets: the rules of published systems, one paper per YAML file in ``presets/``, every value cited.
+
+A file has ``rules`` in the order in which they are blamed, ``optional`` rules that are not applied, and
+``defaults`` for what a rule does not say itself; ``groups`` names lists of languages.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +56,18 @@ def _rules(name: str, part: str) -> tuple[Rule, ...]:
         hint = f"did you mean {close[0]}?" if close else f"presets: {', '.join(preset_names())}"
         raise RecipeError(f"no such filter preset: {name}", hint=hint)
     data: dict[str, Any] = yaml.safe_load((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
-    return tuple(_rule(written) for written in data.get(part, ()))
+    usual = {"value": None} | data.get("defaults", {})
+    return tuple(_rule(usual | written) for written in data.get(part, ()))
 
 
 def _rule(written: dict[str, Any]) -> Rule:
     fields = {name: _tuple(value) for name, value in written.items()}
     fields["compat"] = tuple((name, _tuple(value)) for name, value in written.get("compat", {}).items())
-    return Rule(**({"value": None} | fields))
+    return Rule(**fields)
 
 
 def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """Lists as tuples; a list inside a list is a named group, its members count."""
+    if not isinstance(value, list):
+        return value
+    return tuple(name for item in value for name in (item if isinstance(item, list) else [item]))

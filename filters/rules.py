@@ -29,6 +29,7 @@ STATUSES: Mapping[Status, str] = {
     "ours": "our own choice",
 }
 _LARGEST = 2**53
+_MOST_SHOWN = 9
 _MEMBERSHIP = ("in", "not_in")
 _COMPARE: Mapping[Op, Callable[..., Any]] = {
     "gt": pc.greater,
@@ -157,9 +158,14 @@ class Rule:
         return str(self.value).lower() if self.op == "is" else str(self.value)
 
     def _scope(self) -> list[str]:
-        found = [f"for {', '.join(self.languages)}"] if self.languages else []
-        found += [f"except for {', '.join(self.except_languages)}"] if self.except_languages else []
+        found = [f"for {_shortened(self.languages)}"] if self.languages else []
+        found += [f"except for {_shortened(self.except_languages)}"] if self.except_languages else []
         return found + ([f"with probability {self.probability:g}"] if self.probability < 1 else [])
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:_MOST_SHOWN])
+    return shown if len(names) <= _MOST_SHOWN else f"{shown} and {len(names) - _MOST_SHOWN} more"
 
 
 def _is_strings(value: object) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -16,9 +16,11 @@ from columns.errors import OutputError
 from columns.files import Place
 from pipelines import preflight
 from pipelines.dataset import MANIFEST, REPORT, RUN, Dataset
-from pipelines.decide import DecideConfig, decide, decide_stage
+from pipelines.decide import decide, decide_stage
+from pipelines.decisions import DecideConfig
 from pipelines.engine import Engine
 from pipelines.ingest import Inputs, ingest, ingest_stage, list_inputs
+from pipelines.licenses import find_licenses, license_stage
 from pipelines.link import LinkConfig, link, link_stage
 from pipelines.manifest import write_manifest
 from pipelines.measure import MeasureConfig, measure, measure_stage
@@ -79,7 +81,7 @@ class Build:
     @cached_property
     def ingest_config(self) -> IngestConfig:
         """The recipe's ingest section with the column map of the command line."""
-        config = self.loaded.recipe.ingest
+        config = self.loaded.recipe.reading()
         pairs = tuple(_pair(text) for text in self.options.columns)
         try:
             return dataclasses.replace(config, columns=(*config.columns, *pairs)) if pairs else config
@@ -117,20 +119,35 @@ class Build:
         config = LinkConfig(self.loaded.recipe.dedup.near, self.loaded.recipe.dedup.bands)
         stage = link_stage(self.dataset, config, self._upstream(self.dataset.facts, "measure"))
         self._stage(stage, _parts(stage), lambda: link(self.engine, self.dataset, stage, config))
+        self._licenses()
+
+    def _licenses(self) -> None:
+        section = self.loaded.recipe.licenses
+        if not section.detect:
+            self.dataset.licenses.remove_tree()
+            return
+        upstream = self._upstream(self.dataset.facts, "measure")
+        stage = license_stage(self.dataset, section.permissive, upstream)
+        work = partial(find_licenses, self.engine, self.dataset, stage, section.permissive)
+        self._stage(stage, _parts(stage), work)
 
     def _decide(self) -> None:
         config = self.decide_config
-        upstream = self._upstream(self.dataset.facts, "measure") + self._upstream(self.dataset.links, "link")
-        stage = decide_stage(self.dataset, config, upstream)
-        self._stage(stage, _parts(stage), lambda: decide(self.engine, self.dataset, stage, config))
+        stage = decide_stage(self.dataset, config, self._linked())
+        guard = self.loaded.recipe.guard
+        self._stage(stage, _parts(stage), lambda: decide(self.engine, self.dataset, stage, config, guard))
+
+    def _linked(self) -> str:
+        """What decisions are made from."""
+        dataset = self.dataset
+        found = self._upstream(dataset.facts, "measure") + self._upstream(dataset.links, "link")
+        detect = self.loaded.recipe.licenses.detect
+        return found + self._upstream(dataset.licenses, "licenses") if detect else found
 
     @cached_property
     def decide_config(self) -> DecideConfig:
         """The recipe's decisions."""
-        recipe = self.loaded.recipe
-        dedup = recipe.dedup
-        rules = recipe.filters.resolve()
-        return DecideConfig(rules, dedup.exact, dedup.near, dedup.keep, recipe.contamination, recipe.pack)
+        return DecideConfig.of(self.loaded.recipe)
 
     def _shard(self) -> None:
         recipe = self.loaded.recipe
@@ -166,10 +183,10 @@ class Build:
         dataset = self.dataset
         if name == "measure":
             return self._upstream(dataset.documents, "ingest")
-        if name == "link":
+        if name in {"link", "licenses"}:
             return self._upstream(dataset.facts, "measure")
         if name == "decide":
-            return self._upstream(dataset.facts, "measure") + self._upstream(dataset.links, "link")
+            return self._linked()
         return None
 
 

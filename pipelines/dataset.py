@@ -35,6 +35,11 @@ class Dataset:
         return self.place.child("links")
 
     @property
+    def licenses(self) -> Place:
+        """The licence of every file, row-aligned with the documents; only where licences are found out."""
+        return self.place.child("licenses")
+
+    @property
     def ledger(self) -> Place:
         """Decisions, row-aligned with the documents."""
         return self.place.child("ledger")
@@ -86,6 +91,14 @@ class Names:
     def overlaps(self, index: int) -> str:
         """Benchmark overlaps, in the facts folder."""
         return PartName("overlaps", index, self.count, "parquet").format()
+
+    def spans(self, index: int) -> str:
+        """Secrets and personal data found, in the facts folder."""
+        return PartName("spans", index, self.count, "parquet").format()
+
+    def redactions(self, index: int) -> str:
+        """Spans that are replaced in the shards, in the ledger folder."""
+        return PartName("redactions", index, self.count, "parquet").format()
 
     def link(self, kind: str, index: int) -> str:
         """``exact``, ``edges`` or ``buckets``, in the links folder."""

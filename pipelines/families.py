@@ -9,22 +9,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from columns.document import typed_column
+from columns.batch import concat
+from columns.document import DOCUMENT, typed_column
 from columns.fingerprint import fingerprint
 from columns.text import text_stats
-from filters import SIGNALS, SignalsConfig, measure_signals
+from filters import (
+    DETECTED,
+    ENCODED,
+    HEURISTICS,
+    HTML,
+    LEXING,
+    PATHS,
+    REPETITION,
+    SIGNALS,
+    DetectedConfig,
+    LexingConfig,
+    OwnCode,
+    SignalsConfig,
+    measure_detected,
+    measure_encoded,
+    measure_heuristics,
+    measure_html,
+    measure_lexing,
+    measure_paths,
+    measure_repetition,
+    measure_signals,
+    own_schema,
+    own_signals,
+)
+from licensing import LICENSES, LicensesConfig, measure_licenses
+from privacy import PRIVACY, SPANS, PrivacyConfig, measure_privacy
 from shards import Tokenizer, TokenizerConfig, make_tokenizer
+from syntax import SYNTAX, SyntaxConfig, measure_syntax, syntax_identity
 
 TOKENS = pa.schema([
     pa.field("token_count", pa.int64(), metadata={"about": "tokens of the text by filters.tokenizer"}),
     pa.field("chars_per_token", pa.float64(), metadata={"about": "characters / tokens; 0 for no tokens"}),
     pa.field("alpha_per_token", pa.float64(), metadata={"about": "str.isalpha characters / tokens"}),
 ])  # fmt: skip
-ALWAYS = ("text",)
+ALWAYS = ("text", "paths")
 
 
 @dataclass(frozen=True)
@@ -37,16 +65,25 @@ class FamilyConfig:
 
     names: tuple[str, ...] = ALWAYS
     signals: SignalsConfig = field(default_factory=SignalsConfig)
+    lexing: LexingConfig = field(default_factory=LexingConfig)
+    detected: DetectedConfig = field(default_factory=DetectedConfig)
+    syntax: SyntaxConfig = field(default_factory=SyntaxConfig)
+    licenses: LicensesConfig = field(default_factory=LicensesConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
     tokenizer: str = ""
+    own: tuple[OwnCode, ...] = ()
 
     def fingerprint(self) -> str:
         """Equal when the facts would be equal; parsers and interpreter count only where they are used."""
+        parsers = [self.syntax, syntax_identity()] if "syntax" in self.names else []
         tokenizer = _tokenizer(self.tokenizer).sha256 if self.tokenizer and "tokens" in self.names else ""
-        return fingerprint([self.names, self.signals, tokenizer])
+        kinds = self.privacy.kinds if "privacy" in self.names else ()
+        return fingerprint([self.names, self.signals, self.own, parsers, kinds, tokenizer])
 
     def schema(self) -> pa.Schema:
         """The facts of all families, in the order of `FAMILIES`, then the recipe's own signals."""
-        return pa.schema([item for name in self.names for item in FAMILIES[name].schema])
+        known = [item for name in self.names for item in FAMILIES[name].schema]
+        return pa.schema([*known, *(item for code in self.own for item in own_schema(code))])
 
 
 @dataclass(frozen=True)
@@ -81,8 +118,23 @@ def _per(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 FAMILIES: Mapping[str, Family] = {
     "text": Family(SIGNALS, lambda batch, config: measure_signals(batch, config.signals)),
+    "paths": Family(PATHS, lambda batch, _: measure_paths(batch)),
+    "encoded": Family(ENCODED, lambda batch, _: measure_encoded(batch)),
+    "heuristics": Family(HEURISTICS, lambda batch, _: measure_heuristics(batch)),
+    "repetition": Family(REPETITION, lambda batch, _: measure_repetition(batch)),
+    "lexing": Family(LEXING, lambda batch, config: measure_lexing(batch, config.lexing)),
+    "html": Family(HTML, lambda batch, _: measure_html(batch)),
+    "detected": Family(DETECTED, lambda batch, config: measure_detected(batch, config.detected)),
+    "syntax": Family(SYNTAX, lambda batch, config: measure_syntax(batch, config.syntax)),
     "tokens": Family(TOKENS, _tokens),
+    "licenses": Family(LICENSES, lambda batch, config: measure_licenses(batch, config.licenses)),
+    "privacy": Family(PRIVACY, lambda batch, config: measure_privacy(batch, config.privacy).facts),
 }
+
+
+def known_facts() -> frozenset[str]:
+    """Every fact that rules and own code may name: document columns and the facts of all families."""
+    return frozenset([*DOCUMENT.names, *(name for family in FAMILIES.values() for name in family.schema.names)])
 
 
 def family_of(signal: str) -> str | None:
@@ -104,6 +156,26 @@ def chosen(asked: Iterable[str], signals: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in FAMILIES if name in wanted or "all" in wanted)
 
 
-def measure_families(batch: pa.RecordBatch, config: FamilyConfig) -> list[pa.RecordBatch]:
-    """Measure every chosen family of a batch of documents; each result is row-aligned with it."""
-    return [FAMILIES[name].measure(batch, config) for name in config.names]
+class Measured(NamedTuple):
+    """``facts``: one row-aligned batch per family; ``spans``: the finds of the family ``privacy``."""
+
+    facts: list[pa.RecordBatch]
+    spans: pa.RecordBatch
+
+
+def measure_families(batch: pa.RecordBatch, config: FamilyConfig) -> Measured:
+    """Measure every chosen family of a batch of documents, then the recipe's own signals."""
+    found = {name: FAMILIES[name].measure(batch, config) for name in config.names if name != "privacy"}
+    spans = concat([], SPANS)
+    if "privacy" in config.names:
+        found["privacy"], spans = measure_privacy(batch, config.privacy)
+    facts = [found[name] for name in config.names]
+    for code in config.own:
+        facts.append(own_signals(code, batch, _joined(facts)))
+    return Measured(facts, spans)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    fields = [item for batch in batches for item in batch.schema]
+    columns = [column for batch in batches for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))

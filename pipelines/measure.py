@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from columns.batch import concat, rebatch
 from columns.beam import count
@@ -26,10 +27,12 @@ from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
 from pipelines.families import FamilyConfig, measure_families
 from pipelines.stage import Stage, UnitRecord
+from privacy import SPANS
 
 CARRIED = (
-    "doc_id", "content_hash", "problem", "repo", "path", "language", "license", "size", "stars", "forks", "updated"
+    "doc_id", "content_hash", "problem", "repo", "ref", "path", "language", "license", "size", "stars", "forks", "updated"
 )  # fmt: skip
+ROOMS = ("columns", "filters", "syntax", "licensing", "privacy", "dedup", "contamination")
 WORDS = pa.field("words", pa.int32(), metadata={"about": "words of the near-duplicate step"})
 
 
@@ -44,7 +47,7 @@ class MeasureConfig:
 
     def fingerprint(self) -> str:
         """Equal when the facts would be equal: configuration, benchmark texts and kernel code."""
-        code = code_fingerprint("columns", "filters", "dedup", "contamination", "pipelines.measure")
+        code = code_fingerprint(*ROOMS, "pipelines.families", "pipelines.measure")
         index = benchmark_index(self.contamination).fingerprint
         return fingerprint([self.families.fingerprint(), self.minhash, self.near, index, code])
 
@@ -54,11 +57,12 @@ class MeasureConfig:
 
 
 class Facts(NamedTuple):
-    """What one batch of documents measures to; ``facts`` and ``signature`` are row-aligned with it."""
+    """What one batch of documents measures to; ``facts`` and ``signature`` are row-aligned with it, the others name its rows."""
 
     facts: pa.RecordBatch
     signature: pa.Array
     overlaps: pa.RecordBatch
+    spans: pa.RecordBatch
 
 
 @lru_cache(maxsize=4)
@@ -77,14 +81,16 @@ def measure_batch(batch: pa.RecordBatch, config: MeasureConfig, *, base_row: int
     content = typed_column(batch, "content")
     words = word_hashes(content)
     facts = [typed_column(batch, name) for name in CARRIED]
-    facts += [column for measured in measure_families(batch, config.families) for column in measured.columns]
+    families = measure_families(batch, config.families)
+    facts += [column for measured in families.facts for column in measured.columns]
     facts.append(pa.array(np.diff(words.starts).astype(np.int32)))
     kind = signature_schema(config.minhash).field(0).type
     signature = (
         signatures(content, config.minhash, words=words) if config.near else pa.nulls(batch.num_rows, kind)
     )
     found = overlaps(content, benchmark_index(config.contamination), words=words, base_row=base_row)
-    return Facts(pa.RecordBatch.from_arrays(facts, schema=config.schema()), signature, found)
+    spans = families.spans.set_column(0, SPANS.field(0), pc.add(families.spans.column(0), base_row))
+    return Facts(pa.RecordBatch.from_arrays(facts, schema=config.schema()), signature, found, spans)
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,16 @@ class MeasurePart:
         schema = signature_schema(self.config.minhash)
         facts = concat((m.facts for m in measured), self.config.schema())
         signature = [pa.RecordBatch.from_arrays([m.signature], schema=schema) for m in measured]
-        outputs = (self.names.part(part), self.names.signatures(part), self.names.overlaps(part))
+        outputs: tuple[str, ...] = (self.names.part(part), self.names.signatures(part), self.names.overlaps(part))
         write_table(place, outputs[0], [facts], facts.schema)
         write_arrow(place, outputs[1], [concat(signature, schema)], schema)
         found = write_table(place, outputs[2], [concat((m.overlaps for m in measured), OVERLAPS)], OVERLAPS)
-        return UnitRecord(outputs, {"rows": facts.num_rows, "overlaps": found}, {})
+        counts = {"rows": facts.num_rows, "overlaps": found}
+        if "privacy" in self.config.families.names:
+            spans = concat((m.spans for m in measured), SPANS)
+            counts["spans"] = write_table(place, self.names.spans(part), [spans], SPANS)
+            outputs = (*outputs, self.names.spans(part))
+        return UnitRecord(outputs, counts, {})
 
     def _batches(self, part: int) -> Iterator[Facts]:
         row = 0

@@ -26,13 +26,20 @@ from pydantic_core import ErrorDetails
 from columns.errors import RecipeError
 from columns.fingerprint import fingerprint
 from contamination import ContaminationConfig
-from filters import load_preset, needed, preset_names
-from pipelines.families import FamilyConfig, chosen
+from filters import FilterConfig, Rule, load_own, load_preset, needed, preset_names
+from licensing import LICENSE_PATH
+from pipelines.families import FamilyConfig, chosen, known_facts
+from pipelines.guard import GuardConfig
+from pipelines.ledger import EVIDENCE_RULE
 from pipelines.recipefile import Note, RecipeFile, merge, read_chain, recipe_names
-from pipelines.sections import DedupSection, FilterSection, LayoutConfig
+from pipelines.sections import DedupSection, FilterSection, LayoutConfig, LicenseSection, PrivacySection
 from shards import PackConfig, TokenizerConfig
-from sources import IngestConfig
+from sources import EVIDENCE, IngestConfig
+from syntax import SyntaxConfig
 
+_EVIDENCE = Rule(
+    EVIDENCE_RULE, "language", "in", (EVIDENCE,), "ours", "read for its licence only: licenses.detect"
+)
 OWN_KEYS = frozenset({"extends", "name", "about"})
 _FORBID: dict[str, str] = {"extra": "forbid"}
 
@@ -48,8 +55,12 @@ class Recipe:
     ingest: IngestConfig = field(default_factory=IngestConfig)
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     filters: FilterSection = field(default_factory=FilterSection)
+    syntax: SyntaxConfig = field(default_factory=SyntaxConfig)
+    licenses: LicenseSection = field(default_factory=LicenseSection)
+    privacy: PrivacySection = field(default_factory=PrivacySection)
     dedup: DedupSection = field(default_factory=DedupSection)
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pack: PackConfig = field(default_factory=PackConfig)
 
@@ -60,8 +71,22 @@ class Recipe:
     def families(self) -> FamilyConfig:
         """What is measured: the families that the recipe asks for, and those its rules need."""
         section = self.filters
-        names = chosen(section.measure, needed(section.resolve()))
-        return FamilyConfig(names, section.signals, section.tokenizer)
+        asked = ["licenses"] * self.licenses.detect + ["privacy"] * self.privacy.find
+        names = chosen((*section.measure, *asked), needed(section.resolve()))
+        return FamilyConfig(
+            names, section.signals, section.lexing, section.detected, self.syntax, self.licenses.texts,
+            self.privacy.config(), section.tokenizer, section.own,
+        )  # fmt: skip
+
+    def rules(self) -> FilterConfig:
+        """The rules over facts, in order; licence texts that were read as evidence go first."""
+        rules = self.filters.resolve()
+        return dataclasses.replace(rules, rules=(_EVIDENCE, *rules.rules)) if self.licenses.detect else rules
+
+    def reading(self) -> IngestConfig:
+        """What ingest reads; licence texts too when licences are found out."""
+        wanted = LICENSE_PATH if self.licenses.detect else self.ingest.evidence
+        return dataclasses.replace(self.ingest, evidence=wanted)
 
 
 @dataclass(frozen=True)
@@ -76,7 +101,7 @@ class LoadedRecipe:
         for path, value in _leaves(self.recipe, ""):
             if not path.startswith("filters.") and path not in OWN_KEYS:
                 yield path, value, self.notes.get(path, Note())
-        for rule in self.recipe.filters.resolve().rules:
+        for rule in self.recipe.rules().rules:
             yield f"filters.{rule.name}", str(rule), Note(rule.status, rule.source)
         for path, value in _leaves(self.recipe.filters.signals, "filters.signals."):
             yield path, value, self.notes.get(path, Note("de-facto", "CodeParrot preprocessing.py"))
@@ -135,7 +160,8 @@ def _with_own(source: RecipeFile) -> dict[str, Any]:
         return source.data
     if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
         raise RecipeError(f"{source.where('filters', 'own')}: filters.own: expected a list of .py files")
-    return source.data
+    codes = [dataclasses.asdict(load_own(Path(source.origin).parent / path, known_facts())) for path in paths]
+    return merge(source.data, {"filters": {"own": codes}})
 
 
 def _changed(source: RecipeFile, changes: Sequence[str]) -> LoadedRecipe:

@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from dedup import BandConfig, KeepConfig, MinHashConfig
-from filters import FilterConfig, Rule, SignalsConfig, load_preset, preset_names
+from filters import (
+    DetectedConfig,
+    FilterConfig,
+    LexingConfig,
+    OwnCode,
+    Rule,
+    SignalsConfig,
+    load_preset,
+    preset_names,
+)
+from licensing import AssignConfig, LicensesConfig
+from privacy import DEFAULT_KINDS, PrivacyConfig
 
 _FORBID: dict[str, str] = {"extra": "forbid"}
 
@@ -61,10 +72,13 @@ class FilterSection:
     values: dict[str, int | float] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     add: tuple[Rule, ...] = ()
+    own: tuple[OwnCode, ...] = ()
     bug_compat: bool = False
     seed: int = 0
     measure: tuple[str, ...] = ("needed",)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
+    lexing: LexingConfig = field(default_factory=LexingConfig)
+    detected: DetectedConfig = field(default_factory=DetectedConfig)
     tokenizer: str = ""
 
     def __post_init__(self) -> None:
@@ -104,3 +118,44 @@ class DedupSection:
         needed = self.bands.bands * self.bands.rows
         if needed > self.minhash.num_perm:
             raise ValueError(f"bands x rows: expected at most num_perm {self.minhash.num_perm}, got {needed}")
+
+
+@dataclass(frozen=True)
+class LicenseSection:
+    """Whether the licence of every file is found out, from which texts, and what counts as permissive.
+
+    With ``detect`` licence texts are read whatever their language (`sources.selection`), as evidence about the files
+    around them; the rule "evidence" keeps them out of the training set.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    detect: bool = False
+    texts: LicensesConfig = field(default_factory=LicensesConfig)
+    permissive: AssignConfig = field(default_factory=AssignConfig)
+
+
+@dataclass(frozen=True)
+class PrivacySection:
+    """Whether secrets and personal data are looked for, which kinds (`privacy.KINDS`), and which are redacted.
+
+    ``redact`` none means all of ``kinds``. Nothing is looked for unless ``find`` is true.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    find: bool = False
+    kinds: tuple[str, ...] = DEFAULT_KINDS
+    redact: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        self.config()
+
+    def config(self) -> PrivacyConfig:
+        """The room's configuration."""
+        return PrivacyConfig(self.kinds, self.kinds if self.redact is None else self.redact)
+
+    @property
+    def redacted(self) -> tuple[str, ...]:
+        """The kinds that are replaced in the shards; none unless they are looked for."""
+        return self.config().redact if self.find else ()

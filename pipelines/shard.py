@@ -21,10 +21,11 @@ from columns.beam import Exchange, count, load_chunks
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.hashing import unit_hash
-from columns.tables import read_table, read_whole
+from columns.tables import read_whole
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
 from pipelines.progress import StageRunner, Watch
+from pipelines.redacting import Texts
 from pipelines.stage import COMMIT, RunUnit, Stage, UnitRecord, outputs_fingerprint, read_json
 from shards import (
     PackConfig,
@@ -69,7 +70,7 @@ class SampleTexts:
         """Yield the sampled texts."""
         kept = read_whole(self.dataset.ledger, self.names.part(part), ["kept"]).column("kept").to_numpy()
         limit, row = np.uint64(min(self.rate, 1.0) * (2**64 - 1025)), 0
-        for batch in read_table(self.dataset.documents, self.names.part(part), SAMPLE.names):
+        for batch in Texts(self.dataset, self.names)(part, SAMPLE.names):
             hashes = [digest or b"" for digest in batch.column("content_hash").to_pylist()]
             chosen = (unit_hash(f"presample/{self.seed}", hashes) <= limit) & kept[row : row + len(hashes)]
             row += len(hashes)
@@ -158,7 +159,7 @@ class TokenisePart:
         """Tokenise one part."""
         name = self.names.part(part)
         ledger = read_whole(self.dataset.ledger, name, ["kept", "split"])
-        documents = read_table(self.dataset.documents, name, ["doc_id", "content", "language"])
+        documents = Texts(self.dataset, self.names)(part, ["doc_id", "content", "language"])
         tokens = tokenise_part(documents, ledger, load_tokenizer(self.dataset.tokenizer), self.seed)
         rows = write_tokens(self.dataset.tokens, self.names.tokens(part), tokens)
         count("tokenise.files", rows)
@@ -211,7 +212,7 @@ def shard(
 ) -> list[dict[str, Any]]:
     """Run tokenizer, tokens and shards, each unless it is finished; returns their log entries."""
     names = Names(dataset.parts())
-    code = code_fingerprint("columns", "shards", "pipelines.shard")
+    code = code_fingerprint("columns", "shards", "privacy", "pipelines.redacting", "pipelines.shard")
     given = None if config.tokenizer.spec == "train" else make_tokenizer(config.tokenizer).sha256
     identity = fingerprint([config.tokenizer, given, code, upstream])
     first = Stage("tokenizer", dataset.tokenizer, identity, 1)

@@ -18,6 +18,7 @@ The map:
     headers     which column is which           cells       values as a document's types
     locations   files on any fsspec filesystem  languages   languages by file name
     decode      bytes to text                   completion  ids, hashes, sizes, languages
+    selection   which files are read, and which as evidence
 """
 
 from sources.completion import complete
@@ -25,10 +26,12 @@ from sources.config import IngestConfig
 from sources.languages import KNOWN as KNOWN_LANGUAGES
 from sources.languages import language_of
 from sources.reading import read_unit
+from sources.selection import EVIDENCE
 from sources.spec import parse_spec
 from sources.unit import Listing, Source, Unit
 
 __all__ = [
+    "EVIDENCE",
     "KNOWN_LANGUAGES",
     "IngestConfig",
     "Listing",

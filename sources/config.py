@@ -15,8 +15,8 @@ class IngestConfig:
 
     ``languages``: lower-case names; empty means every language `sources.languages` knows for trees and
     git, and every row for tables. ``max_bytes``: a larger file keeps its row, without content and with the
-    problem "too_large". ``evidence``: base names, as lower-case `fnmatch` patterns, of files that are read whatever
-    their language, as evidence about the others (licence texts); rules keep them out. ``columns``: pairs (document column, the source's column) for tables whose
+    problem "too_large". ``evidence``: a regular expression for the whole, lower-case path of files that are
+    read whatever their language, as evidence about the others (licence texts); rules keep them out. ``columns``: pairs (document column, the source's column) for tables whose
     columns are not recognised; they win over recognition.
 
     >>> IngestConfig(languages=("cpp",))
@@ -28,7 +28,7 @@ class IngestConfig:
 
     languages: tuple[str, ...] = ()
     max_bytes: int = 10_000_000
-    evidence: tuple[str, ...] = ()
+    evidence: str = ""
     columns: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:

@@ -94,7 +94,7 @@ def _walk(root: bytes, config: IngestConfig, skipped: Skipped) -> Iterator[tuple
                 folders.append(path)
             elif kind != "file":
                 skipped[kind] += 1
-            elif selected_language(path_text(entry.name), config) is None:
+            elif selected_language(path_text(path), config) is None:
                 skipped["other_language"] += 1
             else:
                 yield path, *_size_and_time(entry)

@@ -17,16 +17,22 @@ PATHS = pa.schema(
         pa.field(
             "extension",
             pa.string(),
-            metadata={"about": "what follows the last dot of the file name, in lower case; empty without one"},
+            metadata={
+                "about": "what follows the last dot of the file name, in lower case; empty without one"
+            },
         ),
         pa.field(
             "vendored", pa.bool_(), metadata={"about": "the path is one under which others' code is kept"}
         ),
         pa.field(
-            "generated_path", pa.bool_(), metadata={"about": "the path is one that a program gives its output"}
+            "generated_path",
+            pa.bool_(),
+            metadata={"about": "the path is one that a program gives its output"},
         ),
         pa.field("test_path", pa.bool_(), metadata={"about": "the path is one of a test"}),
-        pa.field("config_path", pa.bool_(), metadata={"about": "the path is one of settings or a build script"}),
+        pa.field(
+            "config_path", pa.bool_(), metadata={"about": "the path is one of settings or a build script"}
+        ),
         pa.field(
             "kept_text_name",
             pa.bool_(),
@@ -81,25 +87,30 @@ def path_groups() -> dict[str, tuple[PathGroup, ...]]:
     }
 
 
-def glob_regex(glob: str) -> str:
-    """A pattern of ``paths.yaml`` as an RE2 expression over whole paths.
+def glob_regex(*globs: str) -> str:
+    """Patterns of ``paths.yaml`` as one RE2 expression over whole paths; equal beginnings and ends are shared.
 
-    >>> glob_regex("node_modules/"), glob_regex("/waf"), glob_regex("*.min.{js,css}")
-    ('(?:^|/)node_modules/', '^waf$', '(?:^|/)[^/]*\\\\.min\\\\.(?:js|css)$')
+    >>> glob_regex("node_modules/"), glob_regex("/waf"), glob_regex("*.{js,css}", "x%")
+    ('(?:^|/)(?:node_modules)/', '^(?:waf)$', '(?:^|/)(?:[^/]*\\.(?:js|css)|x[^/.]*)$')
     """
-    start = "^" if glob.startswith("/") else "(?:^|/)"
-    end = "/" if glob.endswith("/") else "$"
-    body = glob.removeprefix("/").removesuffix("/")
-    tokens = (_MEANING.get(token) or re.escape(token) for token in _TOKEN.findall(body))
-    return f"{start}{''.join(tokens)}{end}"
+    bodies: dict[tuple[str, str], list[str]] = {}
+    for glob in globs:
+        ends = ("^" if glob.startswith("/") else "(?:^|/)", "/" if glob.endswith("/") else "$")
+        tokens = _TOKEN.findall(glob.removeprefix("/").removesuffix("/"))
+        bodies.setdefault(ends, []).append(
+            "".join(_MEANING.get(token) or re.escape(token) for token in tokens)
+        )
+    return "|".join(f"{start}(?:{'|'.join(body)}){end}" for (start, end), body in bodies.items())
 
 
 @cache
 def _regex(signal: str) -> str:
     """All patterns of a signal as one expression: RE2 walks over a path once, whatever their number."""
-    groups = path_groups()[signal]
-    parts = [(group, "|".join(map(glob_regex, group.globs))) for group in groups]
-    return "(?s)" + "|".join(f"(?i:{part})" if group.ignore_case else part for group, part in parts)
+    found = []
+    for ignore_case, flags in ((False, "(?s)"), (True, "(?is)")):
+        groups = [group for group in path_groups()[signal] if group.ignore_case is ignore_case]
+        found += [flags + glob_regex(*(glob for group in groups for glob in group.globs))] if groups else []
+    return "|".join(f"(?:{part})" for part in found)
 
 
 def measure_paths(batch: pa.RecordBatch, _config: PathsConfig = _DEFAULT) -> pa.RecordBatch:
@@ -115,10 +126,19 @@ def measure_paths(batch: pa.RecordBatch, _config: PathsConfig = _DEFAULT) -> pa.
     path = pc.if_else(pc.is_valid(batch.column("content")), batch.column("path"), None)
     names = [name for name in PATHS.names if name != "extension"]
     known = path.dictionary_encode()
-    found = {name: pc.match_substring_regex(known.dictionary, _regex(name)) for name in names}
+    found = {name: path_matches(known.dictionary, name) for name in names}
     found["extension"] = extensions(known.dictionary)
     arrays = [found[name].take(known.indices) for name in PATHS.names]
     return pa.RecordBatch.from_arrays(arrays, schema=PATHS)
+
+
+def path_matches(path: pa.Array, signal: str) -> pa.Array:
+    """Whether a pattern of a signal of ``paths.yaml`` fits each path, ``bool[n]``, null for null.
+
+    >>> path_matches(pa.array(["go.sum", "web/package-lock.json"]), "generated_path").to_pylist()
+    [False, True]
+    """
+    return pc.match_substring_regex(path, _regex(signal))
 
 
 def extensions(path: pa.Array) -> pa.Array:

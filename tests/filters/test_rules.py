@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 import filters
 from columns.errors import RecipeError
 from columns.fingerprint import fingerprint
+from columns.hashing import unit_hash
 from columns.testing import documents
 from filters import (
     SIGNALS,
@@ -23,6 +25,7 @@ from filters import (
     first_failed,
     load_preset,
     measure_signals,
+    needed,
 )
 
 PYTHON = {"gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le}
@@ -114,8 +117,11 @@ def test_an_op_that_does_not_fit_the_signal_is_refused(signal, op, value):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"op": "eq"}, r"op: expected one of \['gt', 'ge', 'lt', 'le', 'is'\], got 'eq'"),
-        ({"status": "guess"}, r"status: expected one of \['published', 'de-facto', 'ours'\], got 'guess'"),
+        ({"op": "eq"}, r"op: expected one of \['gt', 'ge', 'lt', 'le', 'is', 'in', 'not_in'\], got 'eq'"),
+        (
+            {"status": "guess"},
+            r"status: expected one of \['published', 'de-facto', 'unverified', 'ours'\], got 'guess'",
+        ),
         ({"value": True}, "value for 'gt': expected a number, got True"),
         ({"value": "100"}, "value for 'gt': expected a number, got '100'"),
         ({"op": "is", "value": 1}, "value for 'is': expected true or false, got 1"),
@@ -123,6 +129,28 @@ def test_an_op_that_does_not_fit_the_signal_is_refused(signal, op, value):
         ({"value": float("inf")}, r"expected at most 2\*\*53 either way, got inf"),
         ({"value": 10**400}, r"expected at most 2\*\*53 either way"),
         ({"name": "line max"}, "rule name: expected letters, digits and '_', got 'line max'"),
+        ({"value": None}, "value for 'gt': expected a number, got None"),
+        ({"op": "in", "value": "py"}, "value for 'in': expected a list of strings, got 'py'"),
+        ({"op": "in", "value": ()}, r"value for 'in': expected a list of strings, got \(\)"),
+        ({"op": "not_in", "value": (1,)}, r"value for 'not_in': expected a list of strings, got \(1,\)"),
+        ({"languages": "go"}, "languages: expected a list of names, got 'go'"),
+        ({"languages": ("c",), "except_languages": ("go",)}, "languages or except_languages, not both"),
+        ({"probability": 1.5}, "probability: expected 0 to 1, got 1.5"),
+        ({"probability": float("nan")}, "probability: expected 0 to 1, got nan"),
+        (
+            {"table": "starcoder.lines"},
+            r"table: expected one of \['starcoder.alnum_min'.*got 'starcoder.lines'",
+        ),
+        (
+            {"table": "starcoder.include", "op": "not_in"},
+            "value for 'not_in' with a table: expected none, got 1000",
+        ),
+        (
+            {"table": "starcoder.include", "op": "is", "value": True},
+            "op with a table: expected gt, ge, lt, le or not_in",
+        ),
+        ({"compat": (("source", "me"),)}, r"compat: expected fields of .*, got \['source'\]"),
+        ({"compat": (("value", "a"),)}, "value for 'gt': expected a number, got 'a'"),
     ],
 )
 def test_impossible_rules_are_refused(changes, message):
@@ -149,6 +177,221 @@ def test_rules_read_as_comparisons_and_have_fingerprints():
     assert str(rule(op="le", value=0.25)) == "line_max <= 0.25"
     assert str(rule(op="is", value=True)) == "line_max is true"
     assert fingerprint(FilterConfig((rule(),))) != fingerprint(FilterConfig((rule(value=999),)))
+
+
+LANGUAGES = ["go", "c", None, "glsl", "python"]
+
+
+def scoped(**changes: object) -> list[bool]:
+    facts = pa.RecordBatch.from_pydict({"line_max": [9, 9, 9, 9, None], "language": LANGUAGES})
+    return failed(facts, FilterConfig((rule(value=5, **changes),))).column("r").to_pylist()
+
+
+def test_rules_are_for_the_languages_they_name_and_a_null_language_is_in_no_list():
+    assert scoped(languages=("go", "python")) == [True, False, False, False, False]
+    assert scoped(except_languages=("go", "python")) == [False, True, True, True, False]
+
+
+def test_strings_are_looked_up_and_null_is_not_dropped():
+    facts = pa.RecordBatch.from_pydict({"extension": ["py", "", None, "PY"]})
+    for op, expected in (("in", [True, False, False, False]), ("not_in", [False, True, False, True])):
+        config = FilterConfig((rule(signal="extension", op=op, value=("py", "pyi")),))
+        assert failed(facts, config).column("r").to_pylist() == expected
+
+
+KEYS = [
+    ("glsl", "fsh"),
+    ("python", "py"),
+    ("assembly", "asm"),
+    ("glsl", "py"),
+    (None, "py"),
+    ("python", None),
+]
+
+
+def tabled(signal: str, values: list[object], **changes: object) -> list[bool]:
+    facts = pa.RecordBatch.from_pydict(
+        {signal: values, "language": [key[0] for key in KEYS], "extension": [key[1] for key in KEYS]}
+    )
+    config = FilterConfig((rule(signal=signal, **({"value": None} | changes)),))
+    return failed(facts, config).column("r").to_pylist()
+
+
+def test_a_table_gives_each_language_and_extension_its_threshold():
+    found = tabled("line_max", [501, 1001, 10**6, 9000, 9000, 9000], table="starcoder.line_max")
+    assert found == [True, True, False, False, False, False]
+    assert tabled("line_max", [500, 1000, None, 1, 1, 1], table="starcoder.line_max") == [False] * 6
+
+
+def test_files_that_are_not_in_a_table_get_the_value_and_empty_cells_none():
+    found = tabled("line_max", [501, 999, 10**6, 701, 700, 701], table="starcoder.line_max", value=700)
+    assert found == [True, False, False, True, False, True]
+
+
+def test_files_that_a_table_does_not_include_are_dropped():
+    facts = {"extension": ["py", "rkt", "xyz", "py", None, ""]}
+    facts["language"] = ["python", "racket", "python", None, "python", "makefile"]
+    config = FilterConfig((rule(signal="extension", op="not_in", value=None, table="starcoder.include"),))
+    found = failed(pa.RecordBatch.from_pydict(facts), config).column("r").to_pylist()
+    assert found == [False, True, True, True, False, False]
+
+
+def drawn(p: float, seed: int = 0, name: str = "r", rows: int = 4000) -> list[bool]:
+    hashes = [hashlib.sha256(b"%d" % row).digest() for row in range(rows)]
+    facts = pa.table({"no_keyword": [True] * rows, "content_hash": pa.array(hashes, pa.binary(32))})
+    config = FilterConfig(
+        (rule(name=name, signal="no_keyword", op="is", value=True, probability=p),), seed=seed
+    )
+    return failed(facts, config).column(name).to_pylist()
+
+
+def test_a_probability_drops_its_share_by_hash_of_rule_seed_and_content():
+    found = drawn(0.7)
+    hashes = [hashlib.sha256(b"%d" % row).digest() for row in range(4000)]
+    assert found == [value < 0.7 * 2**64 for value in unit_hash("rule/r/0", hashes).tolist()]
+    assert abs(sum(found) / 4000 - 0.7) < 0.04
+    assert found != drawn(0.7, seed=1)
+    assert found != drawn(0.7, name="other")
+    assert sum(drawn(0.0)) == 0
+    assert all(one <= other for one, other in zip(drawn(0.2), found, strict=True))
+
+
+def test_a_probability_draws_only_among_the_files_that_the_rule_is_true_of():
+    facts = pa.RecordBatch.from_pydict({"lines": [1, 9, None], "content_hash": [b"a" * 32, None, b"c" * 32]})
+    config = FilterConfig((rule(signal="lines", value=5, probability=0.999999),))
+    assert failed(facts, config).column("r").to_pylist() == [False, True, False]
+
+
+def test_known_upstream_bugs_are_followed_only_when_asked_for():
+    changed = rule(signal="chars", value=5, compat=(("signal", "bytes"), ("languages", ("json",))))
+    facts = pa.RecordBatch.from_pydict({"chars": [9, 9], "bytes": [1, 10], "language": ["json", "json"]})
+    assert failed(facts, FilterConfig((changed,))).column("r").to_pylist() == [True, True]
+    assert failed(facts, FilterConfig((changed,), bug_compat=True)).column("r").to_pylist() == [False, True]
+    assert needed(FilterConfig((changed,))) == {"chars"}
+    assert needed(FilterConfig((changed,), bug_compat=True)) == {"bytes", "language"}
+    assert changed.upstream().compat == ()
+    assert rule().upstream() == rule()
+
+
+def test_needed_names_signals_and_what_scopes_tables_and_probabilities_read():
+    rules = (
+        rule(name="a", languages=("c",)),
+        rule(name="b", signal="chars", table="starcoder.line_max"),
+        rule(name="c", probability=0.5),
+    )
+    assert needed(FilterConfig(rules[:1])) == {"line_max", "language"}
+    assert needed(FilterConfig(rules[1:2])) == {"chars", "language", "extension"}
+    assert needed(FilterConfig(rules[2:])) == {"line_max", "content_hash"}
+    assert needed(FilterConfig()) == frozenset()
+
+
+def test_a_signal_of_a_family_that_was_not_measured_names_the_family():
+    config = FilterConfig((rule(signal="comment_fraction"),))
+    with pytest.raises(RecipeError, match="signal 'comment_fraction' is not measured") as caught:
+        check_rules(config, SIGNALS, {"comment_fraction": "lexing"})
+    assert caught.value.hint == "the family 'lexing' measures it"
+
+
+def test_a_missing_language_is_named():
+    with pytest.raises(RecipeError, match="rule r: needs the fact 'language', which is not there"):
+        check_rules(FilterConfig((rule(languages=("c",)),)), SIGNALS)
+
+
+def test_a_changed_value_is_for_every_file_and_ours():
+    changed = rule(table="starcoder.line_max", compat=(("op", "ge"),), status="published").changed(
+        80, "this recipe"
+    )
+    assert (changed.value, changed.table, changed.compat, changed.status) == (80, "", (), "ours")
+    assert changed.source == "this recipe"
+
+
+facts_rows = st.lists(
+    st.tuples(
+        st.sampled_from(["python", "glsl", "json", None]),
+        st.sampled_from(["py", "fsh", "json", "", None]),
+        st.one_of(st.none(), st.integers(0, 2000)),
+        st.one_of(st.none(), st.booleans()),
+    ),
+    max_size=8,
+)
+SCOPED_RULES = FilterConfig(
+    (
+        rule(name="a", table="starcoder.line_max", value=None),
+        rule(name="b", table="starcoder.line_max", value=50, except_languages=("glsl",)),
+        rule(name="c", signal="extension", op="not_in", value=None, table="starcoder.include"),
+        rule(name="d", signal="flag", op="is", value=True, probability=0.5, languages=("python", "json")),
+    ),
+    seed=7,
+)
+
+
+def slow(row: tuple[object, ...], digest: bytes) -> list[bool]:
+    """The four rules above in plain Python."""
+    language, extension, longest, flag = row
+    table = {("python", "py"): 1000, ("glsl", "fsh"): 500, ("json", "json"): None}
+    limit = table.get((language, extension), -1)
+    measured = longest is not None
+    return [
+        measured and limit not in (None, -1) and longest > limit,
+        measured and limit is not None and language != "glsl" and longest > (50 if limit == -1 else limit),
+        extension is not None and (language, extension) not in table,
+        flag is True and language in ("python", "json") and unit_hash("rule/d/7", [digest])[0] < 2**63,
+    ]
+
+
+@given(facts_rows, st.integers(0, 8))
+def test_scoped_rules_equal_plain_python_in_any_cut(rows, cut):
+    hashes = [hashlib.sha256(repr(row).encode()).digest() for row in rows]
+    kinds = [pa.string(), pa.string(), pa.int64(), pa.bool_()]
+    columns = [pa.array([row[at] for row in rows], kind) for at, kind in enumerate(kinds)]
+    columns.append(pa.array(hashes, pa.binary(32)))
+    names = ["language", "extension", "line_max", "flag", "content_hash"]
+    facts = pa.RecordBatch.from_arrays(columns, names=names)
+    verdicts = failed(facts, SCOPED_RULES)
+    found = [list(row.values()) for row in verdicts.to_pylist()]
+    assert found == [slow(row, digest) for row, digest in zip(rows, hashes, strict=True)]
+    cuts = [failed(facts.slice(0, cut), SCOPED_RULES), failed(facts.slice(cut), SCOPED_RULES)]
+    assert pa.Table.from_batches(cuts).equals(pa.Table.from_batches([verdicts]))
+    assert failed(pa.Table.from_batches([facts.slice(0, cut), facts.slice(cut)]), SCOPED_RULES).equals(
+        verdicts
+    )
+
+
+def test_recipes_validate_every_new_field():
+    written = {
+        **vars(rule()),
+        "value": None,
+        "op": "not_in",
+        "signal": "extension",
+        "table": "starcoder.include",
+    }
+    recipe = {
+        "rules": [written, {**vars(rule(name="s")), "op": "in", "value": ["a", "b"], "languages": ["c"]}]
+    }
+    recipe["rules"][1]["compat"] = [["value", ["a"]]]
+    config = TypeAdapter(FilterConfig).validate_python(recipe | {"seed": 3, "bug_compat": True})
+    assert config.rules[0].value is None
+    assert config.rules[1].value == ("a", "b")
+    assert config.active[1].value == ("a",)
+    assert fingerprint(config) != fingerprint(FilterConfig(config.rules, seed=4, bug_compat=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"languages": ("c", "go")}, "line_max > 1000 for c, go"),
+        (
+            {"except_languages": ("c",), "probability": 0.8},
+            "line_max > 1000 except for c with probability 0.8",
+        ),
+        ({"table": "starcoder.line_max"}, "line_max > starcoder.line_max (1000 when not listed)"),
+        ({"table": "starcoder.line_max", "value": None}, "line_max > starcoder.line_max"),
+        ({"op": "not_in", "value": ("a", "b")}, "line_max not in [a, b]"),
+        ({"languages": tuple("abcdefghijk")}, "line_max > 1000 for a, b, c, d, e, f, g, h, i and 2 more"),
+    ],
+)
+def test_rules_say_their_scope(changes, text):
+    assert str(rule(**changes)) == text
 
 
 def test_public_names_are_all_there():

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from columns.files import Place
 from columns.tables import read_whole
 from contamination import ContaminationConfig
-from dedup import DECISION, KeepConfig
+from dedup import KeepConfig
 from filters import FilterConfig, Rule
-from pipelines.decide import DecideConfig, Verdicts, first_rule
+from pipelines.decisions import DecideConfig, Verdicts, first_rule
 from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, LEDGER, NEAR_RULE, PROBLEM_RULE, row_ids
+from pipelines.recipe import load_recipe
 from pipelines.stage import read_json
 from shards import PackConfig
 from tests.pipelines.building import build
@@ -33,33 +34,32 @@ ORDER = [PROBLEM_RULE, EXACT_RULE, "first", "second", CONTAMINATED_RULE, NEAR_RU
 FLAGS = st.lists(st.tuples(*[st.booleans()] * 6), max_size=20)
 
 
-def said(flags, part: int = 0) -> tuple[Verdicts, pa.Table]:
-    """Verdicts and choices from one row of flags per file, in the order of the rules."""
+def said(flags) -> tuple[Verdicts, np.ndarray, np.ndarray]:
+    """Verdicts, exact copies and near-copies from one row of flags per file, in the order of the rules."""
     matrix = np.array(flags, bool).reshape(-1, 6)
     failed = pa.RecordBatch.from_arrays([pa.array(matrix[:, 2]), pa.array(matrix[:, 3])], ["first", "second"])
     tasks = pa.array([[]] * len(matrix), pa.list_(pa.string()))
-    chosen = []
-    for kind, column in (("exact", 1), ("near", 5)):
-        chosen += [
-            {"row": part << 32 | int(row), "keeper": 0, "similarity": 1.0, "kind": kind}
-            for row in np.flatnonzero(matrix[:, column])
-        ]
-    return Verdicts(matrix[:, 0], failed, matrix[:, 4], tasks), pa.Table.from_pylist(chosen, DECISION)
+    verdicts = Verdicts(matrix[:, 0], failed, matrix[:, 4], tasks)
+    exact = np.flatnonzero(matrix[:, 1] & ~matrix[:, 0])
+    near = np.flatnonzero(matrix[:, 5] & ~matrix[:, :5].any(axis=1))
+    return verdicts, exact, near
 
 
-@given(flags=FLAGS, part=st.integers(0, 9))
-def test_the_first_rule_in_the_order_is_blamed(flags, part):
-    found = first_rule(*said(flags, part), CONFIG)
+@given(flags=FLAGS)
+def test_the_first_rule_in_the_order_is_blamed(flags):
+    verdicts, exact, near = said(flags)
+    found = first_rule(verdicts.own(), exact, near)
     expected = [row.index(True) if True in row else len(ORDER) for row in flags]
     assert found.tolist() == expected
     assert CONFIG.rules() == ORDER
 
 
 @given(flags=FLAGS)
-def test_a_file_stands_alone_when_no_rule_of_its_own_drops_it(flags):
-    verdicts, _ = said(flags)
-    expected = [not (row[0] or row[2] or row[3] or row[4]) for row in flags]
-    assert verdicts.alone().tolist() == expected
+def test_the_own_rule_is_the_first_that_is_not_about_copies(flags):
+    own = said(flags)[0].own()
+    expected = [next((at for at in (0, 2, 3, 4) if row[at]), len(ORDER)) for row in flags]
+    assert own.tolist() == expected
+    assert own.dtype == np.int16
 
 
 def test_without_filters_there_are_the_other_rules():
@@ -67,14 +67,21 @@ def test_without_filters_there_are_the_other_rules():
     none = pa.RecordBatch.from_pylist([{}, {}], pa.schema([]))
     verdicts = Verdicts(np.array([True, False]), none, np.array([False, True]), pa.array([[], []]))
     assert config.rules() == [PROBLEM_RULE, EXACT_RULE, CONTAMINATED_RULE, NEAR_RULE]
-    assert first_rule(verdicts, DECISION.empty_table(), config).tolist() == [0, 2]
+    assert verdicts.own().tolist() == [0, 2]
+
+
+def test_only_the_facts_that_the_rules_read_are_read():
+    assert CONFIG.facts() == ["first", "problem", "second"]
+    assert CONFIG.ranked() == ["content_hash", "doc_id", "forks", "path", "stars"]
+    other = replace(CONFIG, keep=KeepConfig(order=("newest", "licensed", "repo")))
+    assert other.ranked() == ["content_hash", "doc_id", "license", "repo", "updated"]
 
 
 @pytest.mark.parametrize(
     "change",
     [{"exact": False}, {"near": False}, {"keep": KeepConfig(order=("path",))}, {"filters": FilterConfig(RULES[:1])},
      {"contamination": ContaminationConfig(min_coverage=0.5)}, {"pack": PackConfig(shuffle_seed=1)},
-     {"pack": PackConfig(validation_fraction=0.5)}],
+     {"pack": PackConfig(validation_fraction=0.5)}, {"least": 0.8}],
 )  # fmt: skip
 def test_what_decides_is_in_the_fingerprint(change):
     assert replace(CONFIG, **change).fingerprint() != CONFIG.fingerprint()
@@ -201,7 +208,6 @@ def test_unreadable_files_are_never_copies_of_each_other(rows):
         assert rows[path]["rule"] == PROBLEM_RULE
         assert rows[path]["keeper"] is None
         assert rows[path]["failed"] == []
-        assert rows[path]["content_hash"] is None
 
 
 def test_no_dropped_file_is_the_keeper_of_a_near_copy(rows):
@@ -218,6 +224,11 @@ def test_every_row_is_whole(rows):
         assert (row["similarity"] is None) == (row["keeper"] is None)
         assert row["keeper"] != row["doc_id"]
         assert row["tasks"] is not None
+
+
+def test_the_decisions_of_a_recipe_know_its_threshold():
+    recipe = load_recipe("codex", ["filters.line_max=100"]).recipe
+    assert DecideConfig.of(recipe).least == recipe.dedup.bands.least == 0.7
 
 
 def test_the_counts_add_up(built, rows):
@@ -283,9 +294,9 @@ def test_without_suites_nothing_is_contaminated(built, tmp_path, tree):
 
 def test_equal_texts_are_always_in_one_split(built, tmp_path, tree):
     rows = again(built, tmp_path, tree, "dedup: {exact: false, near: false}\n")
-    splits: dict[bytes, set[str]] = {}
-    for row in rows.values():
+    splits: dict[str, set[str]] = {}
+    for path, row in rows.items():
         if row["kept"]:
-            splits.setdefault(row["content_hash"], set()).add(row["split"])
+            splits.setdefault(FILES[path], set()).add(row["split"])
     assert all(len(found) == 1 for found in splits.values())
     assert {split for found in splits.values() for split in found} == {"train", "validation"}

@@ -13,7 +13,7 @@ import pytest
 from sources import IngestConfig, parse_spec, read_unit
 from sources.selection import EVIDENCE, is_evidence, selected_language
 
-NAMES = ("license*", "copying*")
+NAMES = r"(.*/)?(license|copying)[^/]*"
 BOTH = IngestConfig(languages=("python",), evidence=NAMES)
 
 
@@ -46,9 +46,9 @@ def test_by_language(path: str | None, stated: str | None, languages: tuple[str,
         ("", False),
     ],
 )
-def test_evidence_is_told_by_the_base_name(path: str, found: bool):
+def test_evidence_is_told_by_the_whole_path(path: str, found: bool):
     assert is_evidence(path, NAMES) is found
-    assert not is_evidence(path, ())
+    assert not is_evidence(path, "")
 
 
 def test_a_wanted_file_is_never_mere_evidence():

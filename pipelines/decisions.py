@@ -1,0 +1,174 @@
+"""Decisions: which rule drops each file, as functions over columns; no content and no Beam.
+
+The order of decisions: files without content; exact duplicates; the filter rules in preset order;
+benchmark contamination; near-duplicates. A file that was dropped never stands in for another one:
+duplicates are decided among the files that are still there when their turn comes.
+
+`verdicts` and `first_rule` take any rows, `choose` all files that have a copy. The stage
+(`pipelines.decide`) applies them part by part, `pipelines.corpus` to the whole corpus in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from columns.batch import concat
+from columns.fingerprint import code_fingerprint, fingerprint
+from contamination import ContaminationConfig, contaminated
+from dedup import DECISION, KeepConfig, Participants, choose_exact, choose_near, rank
+from filters import FilterConfig, failed, needed
+from pipelines.dataset import Dataset
+from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
+from pipelines.stage import Stage
+from shards import PackConfig
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
+
+CODE = (
+    "columns", "filters", "dedup", "contamination", "shards", "pipelines.decide", "pipelines.decisions",
+    "pipelines.ledger", "pipelines.stored",
+)  # fmt: skip
+LAST_KEYS = ("content_hash", "doc_id")
+KEYS = {"licensed": "license", "newest": "updated", "oldest": "updated", "short_path": "path"}
+
+
+@dataclass(frozen=True)
+class DecideConfig:
+    """What decisions depend on; ``least`` is the similarity that an edge needs."""
+
+    filters: FilterConfig
+    exact: bool
+    near: bool
+    keep: KeepConfig
+    contamination: ContaminationConfig
+    pack: PackConfig
+    least: float = 0.0
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> DecideConfig:
+        """The decisions that a recipe asks for."""
+        dedup = recipe.dedup
+        return cls(
+            recipe.filters.resolve(), dedup.exact, dedup.near, dedup.keep, recipe.contamination, recipe.pack,
+            dedup.bands.least,
+        )  # fmt: skip
+
+    def fingerprint(self) -> str:
+        """Equal when the ledger would be equal."""
+        rooms = ("columns", "filters", "dedup", "contamination", "shards")
+        code = code_fingerprint(
+            *rooms, "pipelines.decide", "pipelines.decisions", "pipelines.ledger", "pipelines.stored"
+        )
+        split = [self.pack.shuffle_seed, self.pack.validation_fraction]
+        chosen = [self.filters, self.exact, self.near, self.keep, self.contamination, self.least]
+        return fingerprint([*chosen, split, code])
+
+    def rules(self) -> list[str]:
+        """Every rule in the order of decision."""
+        names = [PROBLEM_RULE, EXACT_RULE, *(rule.name for rule in self.filters.rules)]
+        return [*names, CONTAMINATED_RULE, NEAR_RULE]
+
+    def facts(self) -> list[str]:
+        """The facts that `verdicts` reads, sorted."""
+        return sorted({"problem", *needed(self.filters)})
+
+    def ranked(self) -> list[str]:
+        """The facts that decide which of several duplicates stays, sorted."""
+        return sorted({*LAST_KEYS, *(KEYS.get(name, name) for name in self.keep.order)})
+
+
+class Verdicts(NamedTuple):
+    """What a part's facts say before duplicates are looked at; one row per file."""
+
+    problem: np.ndarray
+    failed: pa.RecordBatch
+    contaminated: np.ndarray
+    tasks: pa.Array
+
+    def own(self) -> np.ndarray:
+        """The first rule that drops each file on its own account.
+
+        ``int16[n]``, an index into `DecideConfig.rules`; the number of rules where none does.
+        """
+        count = self.failed.num_columns
+        first = np.full(len(self.problem), count + 4, np.int16)
+        first[self.contaminated] = count + 2
+        for index in reversed(range(count)):
+            first[np.asarray(self.failed.column(index))] = index + 2
+        first[self.problem] = 0
+        return first
+
+
+def verdicts(facts: pa.Table, overlaps: pa.Table, config: DecideConfig) -> Verdicts:
+    """Apply every rule that needs one file's facts only; reads `DecideConfig.facts`."""
+    problem = np.asarray(pc.is_valid(facts.column("problem")))
+    used = overlaps if config.contamination.suites else overlaps.slice(0, 0)
+    found = contaminated(used, facts.num_rows, config.contamination)
+    return Verdicts(problem, failed(facts, config.filters), found.mask, found.tasks)
+
+
+class Links(NamedTuple):
+    """All exact groups and verified edges."""
+
+    exact: pa.RecordBatch
+    edges: pa.RecordBatch
+
+    def rows(self) -> np.ndarray:
+        """The sorted row ids of every file that has a copy or a near-copy."""
+        ends = (self.exact.column("row"), self.edges.column("left"), self.edges.column("right"))
+        return np.unique(np.concatenate([np.asarray(end) for end in ends]))
+
+
+class Linked(NamedTuple):
+    """The files of `Links.rows`: row ids, the rules of `Verdicts.own`, and the facts of `DecideConfig.ranked`."""
+
+    row: np.ndarray
+    own: np.ndarray
+    table: pa.Table
+
+
+class Choices(NamedTuple):
+    """Which files go for a copy and for a near-copy, and what stays instead: two `DECISION` batches."""
+
+    exact: pa.RecordBatch
+    near: pa.RecordBatch
+
+
+def choose(links: Links, files: Linked, config: DecideConfig) -> Choices:
+    """Decide all duplicates; about 250 bytes for each file that has one."""
+    none = concat([], DECISION)
+    ranks = rank(files.table.append_column("row", pa.array(files.row)), config.keep)
+    readable = Participants(files.row, ranks, files.own > 0)
+    copies = choose_exact(links.exact, readable) if config.exact else none
+    left = files.own == len(config.rules())
+    left[np.searchsorted(files.row, np.asarray(copies.column("row")))] = False
+    alone = Participants(files.row, ranks, left)
+    near = choose_near(links.edges, links.exact, alone, threshold=config.least) if config.near else none
+    return Choices(copies, near)
+
+
+def first_rule(own: np.ndarray, exact: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """The rule that drops each file, as `Verdicts.own` counts them; ``exact`` and ``near`` are positions.
+
+    Rules are numbered in the order of decision, so the smallest number is the first rule.
+
+    >>> first_rule(np.array([0, 3, 6, 6]), np.array([0, 1]), np.array([3])).tolist()  # 6 rules
+    [0, 1, 6, 5]
+    """
+    found = own.copy()
+    found[exact] = np.minimum(found[exact], 1)
+    found[near] -= 1
+    return found
+
+
+def decide_stage(dataset: Dataset, config: DecideConfig, upstream: str) -> Stage:
+    """The stage, bound to the facts and links it decides over."""
+    return Stage(
+        "decide", dataset.ledger, fingerprint([config.fingerprint(), upstream]), dataset.parts(), upstream
+    )

@@ -1,0 +1,138 @@
+"""Settings: in what two recipes differ, and whether stored facts and links can answer for the second one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from columns.errors import RecipeError
+from filters import FilterConfig, needed
+from pipelines.recipe import Recipe
+
+WITHOUT_EFFECT = ("name", "about", "guard", "tokenizer", "pack", "filters.measure", "privacy")
+DECIDED = (
+    "filters", "dedup.exact", "dedup.near", "dedup.keep", "dedup.bands.threshold", "contamination.min_matched",
+    "contamination.min_coverage", "contamination.min_tests_coverage", "contamination.suites",
+)  # fmt: skip
+MEASURED = ("filters.signals", "filters.own", "filters.tokenizer")
+LINKED = ("dedup.bands",)
+READ = ("ingest", "layout")
+
+
+class Setting(NamedTuple):
+    """A value in which two recipes differ, by its dotted path."""
+
+    path: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.before} → {self.after}"
+
+
+def differences(base: Recipe, changed: Recipe) -> list[Setting]:
+    """The values in which two recipes differ; filter rules as they are applied.
+
+    >>> from pipelines.recipe import load_recipe
+    >>> recipes = (load_recipe("codex", changes).recipe for changes in ((), ["filters.line_max=800"]))
+    >>> [str(found) for found in differences(*recipes)]
+    ['filters.line_max: line_max > 1000 → line_max > 800']
+    """
+    found = [one for one in _leaves(base, changed, "") if not _under(one.path, ("filters", "name", "about"))]
+    signals = [
+        one for one in _leaves(base.filters, changed.filters, "filters.") if _under(one.path, MEASURED)
+    ]
+    return [*found, *signals, *_rules(base.filters.resolve(), changed.filters.resolve())]
+
+
+def _leaves(one: Any, other: Any, prefix: str) -> Iterator[Setting]:
+    for item in dataclasses.fields(one):
+        before, after = getattr(one, item.name), getattr(other, item.name)
+        if dataclasses.is_dataclass(before):
+            yield from _leaves(before, after, f"{prefix}{item.name}.")
+        elif before != after:
+            yield Setting(f"{prefix}{item.name}", before, after)
+
+
+def _rules(before: FilterConfig, after: FilterConfig) -> Iterator[Setting]:
+    old, new = ({rule.name: rule for rule in config.active} for config in (before, after))
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name) and _said(old.get(name)) != _said(new.get(name)):
+            yield Setting(f"filters.{name}", _said(old.get(name)), _said(new.get(name)))
+    if [name for name in old if name in new] != [name for name in new if name in old]:
+        yield Setting("filters", "order of rules", "another order")
+    for item in ("seed", "bug_compat"):
+        if getattr(before, item) != getattr(after, item):
+            yield Setting(f"filters.{item}", getattr(before, item), getattr(after, item))
+
+
+def _said(rule: Any) -> str:
+    return "no rule" if rule is None else str(rule)
+
+
+def _under(path: str, sections: Sequence[str]) -> bool:
+    return any(path == section or path.startswith(f"{section}.") for section in sections)
+
+
+def has_effect(setting: Setting) -> bool:
+    """Whether a setting can change which files are kept."""
+    return not _under(setting.path, WITHOUT_EFFECT)
+
+
+def check_settings(base: Recipe, changed: Recipe) -> list[Setting]:
+    """The differences of a recipe that stored facts and links can answer for; `RecipeError` for another one."""
+    found = differences(base, changed)
+    for setting in filter(has_effect, found):
+        stage = _stage(setting, base, changed)
+        if stage:
+            raise RecipeError(
+                f"{setting}: what is stored cannot tell what this would do",
+                hint=f"it needs another {stage}: build with the changed recipe",
+            )
+    return found
+
+
+def _stage(setting: Setting, base: Recipe, changed: Recipe) -> str:
+    """The first stage that would have to run again for a setting, before `decide`; empty when none."""
+    path = setting.path
+    if _under(path, READ):
+        return "ingest"
+    if path == "dedup.bands.threshold":
+        return "" if changed.dedup.bands.least >= base.dedup.bands.least else "link"
+    if (path == "dedup.near" and changed.dedup.near) or (path == "contamination.suites" and setting.after):
+        return "measure"
+    if _under(path, LINKED):
+        return "link"
+    return "" if _under(path, DECIDED) and not _under(path, MEASURED) else "measure"
+
+
+class Unmeasured(NamedTuple):
+    """A rule that reads facts which are not stored."""
+
+    rule: str
+    facts: tuple[str, ...]
+
+
+def unmeasured(filters: FilterConfig, known: Sequence[str]) -> list[Unmeasured]:
+    """The rules that cannot be applied to the stored facts.
+
+    >>> from filters import load_preset
+    >>> unmeasured(load_preset("codex"), ["size", "bytes", "autogenerated", "line_mean", "line_max"])
+    [Unmeasured(rule='low_alnum', facts=('alnum_fraction',))]
+    """
+    found = []
+    for rule in filters.rules:
+        missing = needed(dataclasses.replace(filters, rules=(rule,))) - set(known)
+        if missing:
+            found.append(Unmeasured(rule.name, tuple(sorted(missing))))
+    return found
+
+
+def check_measured(filters: FilterConfig, known: Sequence[str]) -> None:
+    """`RecipeError` when a rule reads facts that are not stored."""
+    for rule, facts in unmeasured(filters, known)[:1]:
+        raise RecipeError(
+            f"rule {rule}: {', '.join(facts)} is not measured in this dataset",
+            hint="build with the changed recipe, or once with filters.measure: [all]",
+        )

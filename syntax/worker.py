@@ -1,0 +1,94 @@
+"""Worker: the parser process. Reads texts from its input, writes one `Record` per text, ends when its input ends.
+
+It is started by `syntax.sandbox` with a bare interpreter and imports neither pyarrow nor numpy. The kernel
+limits it: ``RLIMIT_AS`` for memory, and a timer of CPU seconds per text whose signal ends the process.
+Both are backstops; the budget of work in `syntax.trees` is meant to decide.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import signal
+import sys
+from typing import BinaryIO
+
+from syntax.languages import GRAMMARS
+from syntax.python import RECURSION, is_valid
+from syntax.records import ERROR, NO_GRAMMAR, OK, OUT_OF_MEMORY, READY, REPLY, REQUEST, Limits, Record
+from syntax.trees import Reader
+
+_STACK = 64 << 20
+_COLLECT_EVERY = 256  # texts between garbage collections: at fixed texts, not at fixed allocations
+
+
+class Worker:
+    """Answers requests until there are no more."""
+
+    def __init__(self, limits: Limits, source: BinaryIO, sink: BinaryIO) -> None:
+        self.limits = limits
+        self._source = source
+        self._sink = sink
+        self._readers: dict[int, Reader] = {}
+
+    def serve(self) -> None:
+        """Read, measure and answer texts one by one."""
+        answered = 0
+        while len(header := self._source.read(REQUEST.size)) == REQUEST.size:
+            grammar, length = REQUEST.unpack(header)
+            record = self.measure(grammar, self._source.read(length))
+            self._sink.write(REPLY.pack(*record))
+            self._sink.flush()
+            answered += 1
+            if answered % _COLLECT_EVERY == 0:
+                gc.collect()
+
+    def measure(self, grammar: int, data: bytes) -> Record:
+        """The record of one text, under the timer."""
+        signal.setitimer(signal.ITIMER_PROF, self.limits.seconds)
+        reader = self._reader(grammar)
+        budget = self.limits.work + self.limits.work_per_byte * len(data)
+        try:
+            record = reader.read(data, budget)
+        except (ValueError, RuntimeError, SystemError):
+            record = Record(ERROR)
+        if record.verdict == OK and reader.language == "python":
+            record = record._replace(valid=int(is_valid(data.decode("utf-8", "replace"))))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        return record
+
+    def _reader(self, grammar: int) -> Reader:
+        if grammar not in self._readers:
+            try:
+                self._readers[grammar] = Reader(GRAMMARS[grammar])
+            except (ImportError, AttributeError, ValueError):
+                sys.exit(NO_GRAMMAR)
+        return self._readers[grammar]
+
+
+def _restrict(memory: int) -> None:
+    """No core files, no more address space than ``memory``, and the same stack wherever the hard limit allows."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def main(arguments: str, kind: type[Worker] = Worker) -> None:
+    """Run a worker on standard input and output; ``arguments`` are the `Limits` as JSON."""
+    limits = Limits(*json.loads(arguments))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    sys.setrecursionlimit(RECURSION)
+    _restrict(limits.memory)
+    gc.freeze()
+    gc.disable()
+    sink = sys.stdout.buffer
+    sink.write(READY)
+    sink.flush()
+    try:
+        kind(limits, sys.stdin.buffer, sink).serve()
+    except MemoryError:
+        sys.exit(OUT_OF_MEMORY)

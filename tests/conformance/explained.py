@@ -1,0 +1,92 @@
+"""Where the product differs from a published program on purpose, and what it does instead.
+
+``OWN`` gives, for a rule that may differ, the reason and, where it can be said in a few lines, the product's own
+definition in plain Python: a verdict that differs must be the one of that definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tests.conformance.files import File, OracleRule, page_text
+
+
+class Reason(NamedTuple):
+    """Why verdicts may differ; ``ours`` is the product's definition, None where it is not a few lines."""
+
+    text: str
+    ours: OracleRule | None = None
+
+
+def digit_share(text: str) -> float:
+    return sum(c in "0123456789" for c in text) / len(text) if text else 0.0
+
+
+def shown(file: File) -> int:
+    return len(page_text(file.text, scripts=False) or "")
+
+
+def by_newlines(file: File) -> bool:
+    lines = file.text.split("\n")
+    count = len(lines) - (not lines[-1])
+    return count > 0 and len(file.text) / count > 100
+
+
+NO_WORDS = "Upstream has no value, and so no verdict, for a file without words; here it is 0."
+DIGITS = (
+    "Upstream divides by the characters that are not white space and counts all Unicode digits; digit_fraction is "
+    "[0-9] in all characters."
+)
+SCRIPTS = "Upstream counts the text of scripts and styles as visible; the signal, StarCoder's, does not."
+COMMENTS = (
+    "The product's lexer measures the comment as it stands in the file, with its marks and indentation; upstream takes "
+    "Python's docstrings cleaned of indentation and comments without '#', and other languages by Pygments."
+)
+PARTED = (
+    "Code and comments are told apart by the product's lexer here and by Pygments upstream, which also counts a "
+    "docstring, and which gives preprocessor lines and some literals other kinds."
+)
+OWN: Mapping[tuple[str, str], Reason] = {
+    ("redpajama_code", "line_mean"): Reason(
+        "Upstream divides all characters by the lines of str.splitlines; here lines end at a newline only.",
+        by_newlines,
+    ),
+    ("opencoder", "word_mean_min"): Reason(NO_WORDS),
+    ("opencoder", "unique_words_data"): Reason(NO_WORDS),
+    ("opencoder", "whitespace"): Reason(
+        "Upstream gives a file without characters the share 1 and drops it; here it is 0, and other rules drop it.",
+        lambda file: False,
+    ),
+    ("opencoder", "digits"): Reason(DIGITS, lambda file: digit_share(file.text) > 0.2),
+    ("opencoder", "digits_sql"): Reason(DIGITS, lambda file: digit_share(file.text) > 0.3),
+    ("opencoder", "html_visible_fraction"): Reason(SCRIPTS, lambda file: shown(file) < 0.2 * len(file.text)),
+    ("opencoder", "html_visible_chars"): Reason(SCRIPTS, lambda file: shown(file) < 100),
+    ("opencoder", "comments"): Reason(COMMENTS),
+    **{
+        ("opencoder", name): Reason(PARTED)
+        for name in (
+            "dup_lines", "strings", "long_string_lines", "long_words", "hex_words", "prompt_comments", "asserts",
+            "pass_lines", "import_lines", "prints", "function_lines", "single_return", "mains",
+        )
+    },
+}  # fmt: skip
+
+TOKENIZER = "needs upstream's tokenizer"
+OTHER = "another program's verdict (ScanCode, go-enry)"
+FAILED = "upstream's parser failed: it has no value to compare"
+LANGUAGES = "upstream has a program of its own for each language; not written again here"
+WITHOUT: Mapping[tuple[str, str], str] = {
+    ("codeparrot", "low_chars_per_token"): TOKENIZER,
+    ("redpajama_code", "low_alpha_per_token"): TOKENIZER,
+    ("starcoder", "html_unparsed"): FAILED,
+    ("stack_v2", "license"): OTHER,
+    ("stack_v2", "vendored"): OTHER,
+    ("stack_v2", "generated"): OTHER,
+    ("stack_v2", "low_alnum_assembly"): "second-hand; the sample has no such file",
+    ("stack_v2", "text_name"): "second-hand; the sample has no such file",
+    ("opencoder", "unparsed"): "ours",
+    ("opencoder", "html_unparsed"): FAILED,
+    ("opencoder", "javascript_invalid"): "upstream's JavaScript parser is not installed here",
+    **{("opencoder", name): LANGUAGES for name in ("no_variable", "no_logic", "preprocessor", "go_test")},
+}
