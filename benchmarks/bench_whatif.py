@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from columns.document import DOCUMENT
@@ -32,11 +34,14 @@ from contamination import OVERLAPS
 from dedup import BUCKET, EDGE, EXACT
 from filters import SIGNALS
 from pipelines.compare import compare
-from pipelines.dataset import Dataset, Names
+from pipelines.dataset import MANIFEST, Dataset, Names
 from pipelines.decide import decide
 from pipelines.decisions import DecideConfig, decide_stage
+from pipelines.diff import diff
 from pipelines.engine import Engine
-from pipelines.recipe import Recipe, load_recipe
+from pipelines.finished import FORMAT
+from pipelines.manifest import describe_recipe
+from pipelines.recipe import LoadedRecipe, Recipe, load_recipe
 from pipelines.stage import Stage, UnitRecord
 from pipelines.stored import Stored
 from pipelines.whatif import what_if
@@ -56,7 +61,9 @@ LANGUAGES = (
     "shell",
 )
 WORDS = tuple(
-    ["core", "util", "api", "test", "model", "view", "index", "main", "data", "config", "client", "server", "parser", "handler", "common", "base", "service", "types"]
+    f"{kind}_{thing}"
+    for kind in ("core", "test", "api", "web", "my")
+    for thing in ("data", "view", "util", "main")
 )
 CARRIED = (
     "doc_id",
@@ -89,10 +96,10 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(options.folder or tempfile.mkdtemp())
     try:
-        place, base = Place(str(folder / "dataset")), load_recipe("codex").recipe
+        base, other = (load_recipe("codex", KEPT_SETTINGS[name]) for name in ("nothing", "line_max"))
         if not (folder / "dataset").exists():
-            make(place, base, options.files, options.parts)
-        found = measure(place, base, options.repeat)
+            make(folder / "dataset", base, other, options.files, options.parts)
+        found = measure(folder, base.recipe, options.repeat)
     finally:
         if not options.folder:
             shutil.rmtree(folder)
@@ -103,10 +110,10 @@ def main() -> None:
     )
 
 
-def make(place: Place, recipe: Recipe, files: int, parts: int) -> None:
-    """A dataset directory as far as the ledger, without content."""
+def make(folder: Path, base: LoadedRecipe, other: LoadedRecipe, files: int, parts: int) -> None:
+    """Two dataset directories over the same facts, as far as the ledger, without content."""
     rng = np.random.default_rng(0)
-    dataset, names = Dataset(place), Names(parts)
+    dataset, names = Dataset(Place(str(folder))), Names(parts)
     facts, tokens = all_facts(rng, files), []
     bounds = np.linspace(0, files, parts + 1).astype(int)
     ids = np.concatenate(
@@ -130,10 +137,27 @@ def make(place: Place, recipe: Recipe, files: int, parts: int) -> None:
     record(documents, [names.part], parts)
     record(measured, [names.part, names.overlaps], parts)
     record(links, [partial(names.link, kind) for kind in ("exact", "edges", "buckets")], parts)
-    config = DecideConfig.of(recipe)
-    decide(Engine(workers=1), dataset, decide_stage(dataset, config, Stored.open(place).upstream()), config)
+    finish(dataset, base)
+    finish(Dataset(Place(str(twin(folder)))), other)
     dataset.documents.remove([names.part(part) for part in range(parts)])
     write_tokens(dataset, names, tokens, rng)
+
+
+def twin(folder: Path) -> Path:
+    """A second run over the same facts."""
+    other = folder.with_name("changed")
+    other.mkdir()
+    for name in ("documents", "facts", "links"):
+        (other / name).symlink_to(folder / name)
+    return other
+
+
+def finish(dataset: Dataset, loaded: LoadedRecipe) -> None:
+    """The ledger of a recipe, and as much of a manifest as `diff` reads."""
+    config, upstream = DecideConfig.of(loaded.recipe), Stored.open(dataset.place).upstream()
+    decide(Engine(workers=1), dataset, decide_stage(dataset, config, upstream), config)
+    about = {"format": FORMAT, "recipe": describe_recipe(loaded)}
+    dataset.place.write_bytes(MANIFEST, orjson.dumps(about))
 
 
 def record(stage: Stage, outputs: Sequence[Callable[[int], str]], parts: int) -> None:
@@ -260,8 +284,9 @@ def write_tokens(dataset: Dataset, names: Names, ids: list[pa.Array], rng: np.ra
         write_arrow(dataset.tokens, names.tokens(part), [batch], TOKENS)
 
 
-def measure(place: Place, base: Recipe, repeat: int) -> dict[str, float]:
+def measure(folder: Path, base: Recipe, repeat: int) -> dict[str, float]:
     """Seconds per question, and bytes per file of the ledger."""
+    place, other = (Place(str(folder / name)) for name in ("dataset", "changed"))
     found: dict[str, float] = {}
     for name, changes in KEPT_SETTINGS.items():
         changed = load_recipe("codex", changes).recipe
@@ -271,6 +296,11 @@ def measure(place: Place, base: Recipe, repeat: int) -> dict[str, float]:
         found[f"what-if {name}: s"], found[f"what-if {name}: CPU s"] = round(wall, 2), round(cpu, 2)
     recipes = {name: load_recipe(name).recipe for name in ("codex", "codegen", "codex-paper")}
     found["compare 3 recipes: s"] = round(best(lambda: compare(place, recipes), repeat)[0], 2)
+    found["diff: s"] = round(best(lambda: diff(place, other), 1)[0], 2)
+    found["diff, every change: s"] = round(
+        best(lambda: sum(1 for _ in diff(place, other).changes()), 1)[0], 2
+    )
+    found["most memory: MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     ledger = place.child("ledger")
     size = sum(ledger.size(name) for name in ledger.names() if name.startswith("part-"))
     found["ledger bytes per file"] = round(size / found["files"], 1)

@@ -103,7 +103,8 @@ def _refine(
 ) -> np.ndarray:
     """Tell tied rows apart by one more key, in place; returns the rows that are still tied, by place.
 
-    ``tied`` is sorted by place and complete: every row whose place is another row's too. Unknown values come last, as `pc.rank` has them.
+    ``tied`` is sorted by place and complete: every row whose place is another row's too. Unknown values
+    come last.
     """
     if len(tied) == 0:
         return tied

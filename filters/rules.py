@@ -73,8 +73,8 @@ class Rule:
     signal: str
     op: Op
     value: Value
-    status: Status
-    source: str
+    status: Status = "ours"
+    source: str = "this recipe"
     note: str = ""
     languages: tuple[str, ...] = ()
     except_languages: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Headers: the licence that the head of a source file states.
 
-Most files state none. A kernel looks for five words in the head of every file ("licens", "redistribut", …); only
+Most files state none. A kernel looks for six words in the head of every file ("licen", "redistribut", …); only
 around them the head is read as text, and equal surroundings, such as one project's header, are read once.
 """
 
@@ -101,6 +101,8 @@ def _hit(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         if _is(data, at, end, _PERMISSION):
             return 2
         return 1 if _is(data, at, end, _PERL) else 0
+    if byte == 103:
+        return 1 if _is(data, at, end, _GPL) else 0
     if byte == 114:
         return 2 if _is(data, at, end, _REDISTRIBUT) else 0
     return 1 if byte == 117 and _is(data, at, end, _UNENCUMBERED) else 0
@@ -122,6 +124,7 @@ def _bytes(word: str) -> np.ndarray[Any, Any]:
 
 _LICEN = _bytes("licen")
 _PERMISSION = _bytes("permission")
+_GPL = _bytes("gpl")
 _PERL = _bytes("perl itself")
 _REDISTRIBUT = _bytes("redistribut")
 _UNENCUMBERED = _bytes("unencumbered")

@@ -28,7 +28,7 @@ _REFERENCE = re.compile(
     r"[\w-]+[ -]style licen[cs]e that can be found in the \S+(?: file)?"
     r"|see (?:the )?(?:accompanying )?(?:file )?(?:licen[cs]e|copying)\S*(?: file)? for [^.]{0,60}"
 )
-_UNDER = r"(?:under|with|by|to|in|of) (?:the )?(?:terms (?:and conditions )?of )?(?:the )?"
+_UNDER = r"(?:under|with|by|to|of|or|and) (?:the )?(?:terms (?:and conditions )?of )?(?:the )?"
 _GNU = re.compile(
     r"(?:version (?P<before>\d(?:\.\d)?)(?P<later_before>,? or (?:\(at your option\) )?(?:any )?later,?)? of the )?"
     r"gnu (?P<kind>affero |lesser |library )?(?:or lesser )?general public licen[cs]e(?P<rest>[^:]{0,140})"
@@ -143,7 +143,7 @@ def _of_tags(text: str, tags: list[re.Match[str]]) -> Notice:
 
 def _flat(text: str) -> str:
     """The text without comment marks and line ends, in lower case."""
-    lines = [line.strip(_DECORATION) for line in text.lower().split("\n")]
+    lines = [line.strip(_DECORATION).removeprefix("dnl ") for line in text.lower().split("\n")]
     return " ".join(" ".join(lines).split())
 
 

@@ -60,7 +60,7 @@ class Stored:
         fields: dict[str, pa.Field] = {}
         for place, name in self._tables(0):
             with place.open(name) as source:
-                fields = {field.name: field for field in pq.read_schema(source)} | fields
+                fields |= {field.name: field for field in pq.read_schema(source) if field.name not in fields}
         return pa.schema(fields.values())
 
     def upstream(self) -> str:
@@ -75,18 +75,16 @@ class Stored:
             )
         return outputs_fingerprint(commit)
 
-    def facts(
-        self, part: int, columns: Sequence[str] | None = None, dictionaries: Sequence[str] = ()
-    ) -> pa.Table:
-        """Facts of a part, all or some, each in one chunk; ``dictionaries`` are read as dictionary arrays."""
-        left = list(self.schema.names if columns is None else columns)
+    def facts(self, part: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """Facts of a part, all or those of ``columns`` that are stored, each in one chunk."""
+        wanted = self.schema.names if columns is None else columns
         read: dict[str, pa.Array] = {}
         for place, name in self._tables(part):
-            table = read_columns(place, name, left, dictionaries)
-            read |= {column: table.column(column).combine_chunks() for column in table.column_names}
-            left = [column for column in left if column not in read]
-        wanted = self.schema.names if columns is None else columns
-        return pa.table({column: read[column] for column in wanted if column not in left})
+            left = [column for column in wanted if column not in read]
+            if left:
+                table = read_columns(place, name, left)
+                read |= {column: table.column(column).combine_chunks() for column in table.column_names}
+        return pa.table({column: read[column] for column in wanted if column in read})
 
     def no_facts(self, columns: Sequence[str]) -> pa.Table:
         """The columns with their types and no row."""

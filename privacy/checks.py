@@ -54,8 +54,9 @@ def random_looking(value: bytes) -> bool:
     """Whether 16 or more characters look drawn at random, not named by a person.
 
     Three tests: not `spelled`, at least 3 bits of entropy per character, and either frequent changes between lower
-    case, upper case and digits or four numbers and more inside. An upper-case letter before a lower-case one is no change (camel case), nor is a separator,
-    so names of any style change rarely: about a fifth of their places, against two fifths in base 16, 36 or 62.
+    case, upper case and digits or four numbers and more inside. An upper-case letter before a lower-case one is no
+    change (camel case), nor is a separator, so names of any style change rarely: about a fifth of their places, against
+    two fifths in base 16, 36 or 62. Loses about 2 in 100 drawn values of 32 characters.
 
     >>> random_looking(b"9f86d081884c7d65"), random_looking(b"getAccessTokenForUser2")
     (True, False)

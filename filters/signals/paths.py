@@ -91,7 +91,7 @@ def glob_regex(*globs: str) -> str:
     """Patterns of ``paths.yaml`` as one RE2 expression over whole paths; equal beginnings and ends are shared.
 
     >>> glob_regex("node_modules/"), glob_regex("/waf"), glob_regex("*.{js,css}", "x%")
-    ('(?:^|/)(?:node_modules)/', '^(?:waf)$', '(?:^|/)(?:[^/]*\\.(?:js|css)|x[^/.]*)$')
+    ('(?:^|/)(?:node_modules)/', '^(?:waf)$', '(?:^|/)(?:[^/]*\\\\.(?:js|css)|x[^/.]*)$')
     """
     bodies: dict[tuple[str, str], list[str]] = {}
     for glob in globs:

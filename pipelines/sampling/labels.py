@@ -127,7 +127,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     share, square = right / n, _Z * _Z
     middle = (share + square / (2 * n)) / (1 + square / n)
     half = _Z / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return (0.0 if right == 0 else middle - half), (1.0 if right == n else middle + half)
 
 
 def estimate(labels: Labels) -> Precision:
@@ -150,7 +150,8 @@ def estimate(labels: Labels) -> Precision:
         n=n, right=right, wrong=wrong, unsure=unsure, precision=right / n, low=low, high=high, rule=labels.rule,
         population=labels.population, wrongly=round(labels.population * wrong / n),
         wrongly_low=max(wrong, math.floor(labels.population * (1 - high))),
-        wrongly_high=math.ceil(labels.population * (1 - low)), note=_note(labels, n, unsure),
+        wrongly_high=min(labels.population - right, math.ceil(labels.population * (1 - low))),
+        note=_note(labels, n, unsure),
     )  # fmt: skip
 
 

@@ -356,3 +356,38 @@ def test_impossible_orders_are_named(order, message):
 def test_an_empty_order_leaves_the_content_hash():
     hashes = pa.array([b"b" * 32, b"a" * 32], pa.binary(32))
     assert places(KeepConfig(order=()), content_hash=hashes) == [1, 0]
+
+
+RANKED = st.lists(
+    st.tuples(
+        st.sampled_from([None, 0, 1, 2]), st.sampled_from([None, 0, 1]), st.sampled_from(["a", "b", "ab", "é"]),
+        st.sampled_from([None, "mit"]), st.sampled_from([b"x" * 32, b"y" * 32]), st.binary(min_size=16, max_size=16),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@given(files=RANKED, order=st.permutations(["stars", "forks", "short_path", "path", "licensed"]))
+def test_rank_equals_sorting_whole_rows(files, order):
+    names = ("stars", "forks", "path", "license", "content_hash", "doc_id")
+    kinds = (pa.int64(), pa.int64(), pa.string(), pa.string(), pa.binary(32), pa.binary(16))
+    columns = list(zip(*files, strict=True)) or [()] * 6
+    table = pa.table({n: pa.array(c, k) for n, c, k in zip(names, columns, kinds, strict=True)})
+    table = table.append_column("row", pa.array(range(len(files)), pa.int64()))
+
+    def key(at: int) -> tuple:
+        stars, forks, path, license_, digest, identity = files[at]
+        known = {
+            "stars": (stars is None, -(stars or 0)), "forks": (forks is None, -(forks or 0)),
+            "short_path": len(path), "path": path.encode(), "licensed": license_ is None,
+        }  # fmt: skip
+        return (*(known[name] for name in order), digest, identity, at)
+
+    best_first = sorted(range(len(files)), key=key)
+    places = rank(table, KeepConfig(order=tuple(order)))
+    assert [int(places[at]) for at in best_first] == list(range(len(files)))
+
+
+def test_rank_without_a_last_key_still_gives_every_row_a_place():
+    table = pa.table({"stars": [1, 1, 2, 1]})
+    assert rank(table, KeepConfig(order=("stars",))).tolist() == [1, 2, 0, 3]

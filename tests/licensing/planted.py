@@ -122,7 +122,13 @@ UNMARKED_TERMS = (
     "By using the Software you agree to credit the author on the home page of your product.",
     "The Software is licensed for evaluation.",
 )
-NAMES = ("Ada Lovelace", "The Example Authors <dev@example.org>", "Acme, Inc.", "Zoë Müller and contributors", "山田太郎")
+NAMES = (
+    "Ada Lovelace",
+    "The Example Authors <dev@example.org>",
+    "Acme, Inc.",
+    "Zoë Müller and contributors",
+    "山田太郎",
+)
 
 
 class Case(NamedTuple):
@@ -135,7 +141,9 @@ class Case(NamedTuple):
 
 def fill(text: str, chance: random.Random) -> str:
     """Years and names in the places that the template leaves for them."""
-    text = re.sub(r"<\s*(?:year|years|yyyy|dates?)[^>]*>", lambda _: str(chance.randint(1990, 2026)), text, flags=re.I)
+    text = re.sub(
+        r"<\s*(?:year|years|yyyy|dates?)[^>]*>", lambda _: str(chance.randint(1990, 2026)), text, flags=re.I
+    )
     return re.sub(r"<(?!http)[^<>\n]{3,40}>", lambda _: chance.choice(NAMES), text)
 
 
@@ -205,7 +213,11 @@ def near_misses(texts: Mapping[str, str], seed: int) -> Iterator[Case]:
             yield Case(f"{filled}\n{terms}\n", None, "unmarked terms after")
             yield Case("\n\n".join([*parts[:middle], terms, *parts[middle:]]), None, "unmarked terms inside")
         yield Case(filled[: len(filled) * 55 // 100], None, "truncated")
-    yield Case("All rights reserved. This code is the property of Acme and confidential.\n", None, "proprietary")
-    yield Case("# Code of Conduct\n\nWe pledge to make participation a good experience for all.\n", None, "prose")
+    yield Case(
+        "All rights reserved. This code is the property of Acme and confidential.\n", None, "proprietary"
+    )
+    yield Case(
+        "# Code of Conduct\n\nWe pledge to make participation a good experience for all.\n", None, "prose"
+    )
     yield Case("", None, "empty")
     yield Case("\0" * 100, None, "binary")

@@ -42,7 +42,11 @@ def test_the_nearest_folder_wins():
     assert [verdict(files, path)["license_id"] for path in files] == ["MIT", "ISC", "ISC", "MIT", "MIT"]
     found = verdict(files, "a/b/c.py")
     assert (found["license_from"], found["license_evidence"]) == ("file", "a/LICENSE")
-    assert (found["license_known"], found["license_permissive"], found["license_conflict"]) == (True, True, False)
+    assert (found["license_known"], found["license_permissive"], found["license_conflict"]) == (
+        True,
+        True,
+        False,
+    )
 
 
 def test_a_folder_whose_name_starts_alike_is_another():
@@ -50,7 +54,9 @@ def test_a_folder_whose_name_starts_alike_is_another():
 
 
 def test_the_header_comes_first_and_a_conflict_is_reported():
-    found = verdict({"LICENSE": "MIT", "a.py": MISSING}, "a.py", headers={"a.py": "GPL-3.0-or-later"}, license="mit")
+    found = verdict(
+        {"LICENSE": "MIT", "a.py": MISSING}, "a.py", headers={"a.py": "GPL-3.0-or-later"}, license="mit"
+    )
     assert (found["license_id"], found["license_from"]) == ("GPL-3.0-or-later", "header")
     assert found["license_evidence"] == "line 7"
     assert found["license_permissive"] is False
@@ -117,7 +123,11 @@ def test_a_licence_file_that_is_not_recognised_ends_the_search():
     assert (found["license_id"], found["license_known"], found["license_permissive"]) == (None, False, None)
     assert (found["license_from"], found["license_evidence"]) == ("file", "a/LICENSE")
     root = verdict({"LICENSE": None, "b.py": MISSING}, "b.py", license="mit")
-    assert (root["license_id"], root["license_conflict"], root["license_others"]) == (None, False, "repository: MIT")
+    assert (root["license_id"], root["license_conflict"], root["license_others"]) == (
+        None,
+        False,
+        "repository: MIT",
+    )
 
 
 def test_repositories_and_refs_are_kept_apart():
@@ -163,7 +173,9 @@ def test_permissive_is_configured():
 
 folders = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3)
 names = st.sampled_from(["LICENSE", "x.py", "COPYING"])
-paths = st.lists(st.tuples(folders, names).map(lambda pair: "/".join([*pair[0], pair[1]])), max_size=12, unique=True)
+paths = st.lists(
+    st.tuples(folders, names).map(lambda pair: "/".join([*pair[0], pair[1]])), max_size=12, unique=True
+)
 
 
 def nearest_slow(files, path):
@@ -180,7 +192,9 @@ def nearest_slow(files, path):
 
 @given(paths, st.data())
 def test_nearest_equals_the_slow_twin(found, data):
-    files = {p: MISSING if p.endswith(".py") else data.draw(st.sampled_from(["MIT", "ISC", None])) for p in found}
+    files = {
+        p: MISSING if p.endswith(".py") else data.draw(st.sampled_from(["MIT", "ISC", None])) for p in found
+    }
     facts = facts_of(files)
     rows = assign(facts, evidence(facts, 0)).column("license_id").to_pylist()
     assert rows == [" AND ".join(sorted(nearest_slow(files, path))) or None for path in files]

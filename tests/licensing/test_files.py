@@ -30,10 +30,16 @@ def test_other_files(path):
     assert not is_license_file(path)
 
 
-pieces = st.sampled_from(["LICENSE", "licence", "COPYING", ".txt", ".py", "-MIT", "/", "licenses", "a", "copyright", "é", "\n"])
+pieces = st.sampled_from(
+    ["LICENSE", "licence", "COPYING", ".txt", ".py", "-MIT", "/", "licenses", "a", "copyright", "é", "\n"]
+)
 
 
-@given(st.lists(st.one_of(st.none(), st.lists(pieces, max_size=6).map("".join), st.text(max_size=20)), max_size=8))
+@given(
+    st.lists(
+        st.one_of(st.none(), st.lists(pieces, max_size=6).map("".join), st.text(max_size=20)), max_size=8
+    )
+)
 def test_the_column_equals_the_rule(paths):
     expected = [path is not None and is_license_file(path) for path in paths]
     assert license_files(pa.array(paths, pa.string())).tolist() == expected
@@ -61,7 +67,13 @@ def test_folder(path, folder):
 
 @pytest.mark.parametrize(
     ("path", "named"),
-    [("LICENSE", False), ("a/LICENSE.md", False), ("LICENSE-MIT", True), ("COPYING.LESSER", True), ("UNLICENSE", True)],
+    [
+        ("LICENSE", False),
+        ("a/LICENSE.md", False),
+        ("LICENSE-MIT", True),
+        ("COPYING.LESSER", True),
+        ("UNLICENSE", True),
+    ],
 )
 def test_names_of_alternatives(path, named):
     assert names_a_license(path) is named

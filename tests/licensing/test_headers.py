@@ -100,11 +100,20 @@ def test_notices_in_any_comment(text, spdx, mark):
 @pytest.mark.parametrize(
     ("text", "spdx"),
     [
-        ("under the terms of the GNU General Public License version 2 as published by the FSF", "GPL-2.0-only"),
+        (
+            "under the terms of the GNU General Public License version 2 as published by the FSF",
+            "GPL-2.0-only",
+        ),
         ("under the terms of version 2 of the GNU General Public License as published", "GPL-2.0-only"),
-        ("the GNU Lesser General Public License as published; either version 2.1 of the License, or (at your option)"
-         " any later version.", "LGPL-2.1-or-later"),
-        ("GNU Library General Public License as published; version 2 of the License, or later", "LGPL-2.0-or-later"),
+        (
+            "the GNU Lesser General Public License as published; either version 2.1 of the License, or (at your option)"
+            " any later version.",
+            "LGPL-2.1-or-later",
+        ),
+        (
+            "GNU Library General Public License as published; version 2 of the License, or later",
+            "LGPL-2.0-or-later",
+        ),
         ("GNU Affero General Public License, version 3", "AGPL-3.0-only"),
         ("You should have received a copy of the GNU General Public License.", None),
         ("This code is licensed under the GPLv2", "GPL-2.0-only"),
@@ -113,19 +122,35 @@ def test_notices_in_any_comment(text, spdx, mark):
         ("This source code is licensed under the MIT license found in the LICENSE file", "MIT"),
         ("Distributed under the MIT License (http://opensource.org/licenses/MIT)", "MIT"),
         ("Use of this source code is governed by an MIT-style license that can be found in LICENSE", None),
-        ("Use of this source code is governed by a BSD-style license that can be found in the LICENSE file.", None),
-        ("Licensed under the Apache License, Version 2.0 <LICENSE-APACHE> or the MIT license <LICENSE-MIT>, at your"
-         " option.", "Apache-2.0 OR MIT"),
-        ("Part of the LLVM Project, under the Apache License v2.0 with LLVM Exceptions.",
-         "Apache-2.0 WITH LLVM-exception"),
-        ("Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE_1_0.txt)", "BSL-1.0"),
+        (
+            "Use of this source code is governed by a BSD-style license that can be found in the LICENSE file.",
+            None,
+        ),
+        (
+            "Licensed under the Apache License, Version 2.0 <LICENSE-APACHE> or the MIT license <LICENSE-MIT>, at your"
+            " option.",
+            "Apache-2.0 OR MIT",
+        ),
+        (
+            "Part of the LLVM Project, under the Apache License v2.0 with LLVM Exceptions.",
+            "Apache-2.0 WITH LLVM-exception",
+        ),
+        (
+            "Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE_1_0.txt)",
+            "BSL-1.0",
+        ),
         ("made available under the terms of the Eclipse Public License 2.0 which is available at", "EPL-2.0"),
-        ("Version: MPL 1.1/GPL 2.0/LGPL 2.1 license block", "GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1"),
+        (
+            "Version: MPL 1.1/GPL 2.0/LGPL 2.1 license block",
+            "GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1",
+        ),
         ("Licensed under http://creativecommons.org/licenses/by-sa/4.0/", "CC-BY-SA-4.0"),
         ("licensed under the new BSD license", "BSD-3-Clause"),
         ("licensed under the BSD license", None),
-        ("This file is provided under a dual license: under the GPL v2 or under the new BSD license",
-         "BSD-3-Clause OR GPL-2.0-only"),
+        (
+            "This file is provided under a dual license: under the GPL v2 or under the new BSD license",
+            "BSD-3-Clause OR GPL-2.0-only",
+        ),
         ("This is free and unencumbered software released into the public domain.", "Unlicense"),
         ("free software under the same terms as Perl itself", "Artistic-1.0-Perl OR GPL-1.0-or-later"),
         ("@license MIT", "MIT"),
@@ -166,11 +191,15 @@ def test_only_the_head_is_read():
 
 
 def test_a_head_never_reaches_into_the_next_row():
-    rows = read_headers(pa.array(["# SPDX-Lic", "ense-Identifier: MIT\n", None, f"# {TAG} MIT"], pa.large_string()))
+    rows = read_headers(
+        pa.array(["# SPDX-Lic", "ense-Identifier: MIT\n", None, f"# {TAG} MIT"], pa.large_string())
+    )
     assert [row.spdx for row in rows] == [None, None, None, "MIT"]
 
 
-pieces = st.sampled_from(["licen", "LICENSE", "x", "\n", "\n\n", " permission", "# ", f"{TAG} MIT", "é", "unencumbered"])
+pieces = st.sampled_from(
+    ["licen", "LICENSE", "x", "\n", "\n\n", " permission", "# ", f"{TAG} MIT", "é", "unencumbered"]
+)
 
 
 @given(st.lists(st.lists(pieces, max_size=12).map("".join), max_size=4))

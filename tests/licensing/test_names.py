@@ -110,7 +110,9 @@ def expressions():
     leaves = st.sampled_from(IDS)
     return st.recursive(
         leaves,
-        lambda inner: st.tuples(inner, st.sampled_from([" AND ", " OR "]), inner).map(lambda t: f"({''.join(t)})"),
+        lambda inner: st.tuples(inner, st.sampled_from([" AND ", " OR "]), inner).map(
+            lambda t: f"({''.join(t)})"
+        ),
         max_leaves=6,
     )
 
@@ -164,7 +166,9 @@ def test_the_permissive_list_is_version_15_of_blue_oak_s():
 
 
 def test_permissive_is_configured():
-    config = AssignConfig(ratings=("Model", "Gold", "Silver"), also_permissive=("MPL-2.0",), not_permissive=("MIT",))
+    config = AssignConfig(
+        ratings=("Model", "Gold", "Silver"), also_permissive=("MPL-2.0",), not_permissive=("MIT",)
+    )
     assert {"MPL-2.0", "Apache-2.0"} <= config.permissive()
     assert not {"MIT", "WTFPL"} & config.permissive()
     with pytest.raises(ValueError, match="ratings: expected some of Model, Gold"):

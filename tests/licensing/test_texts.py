@@ -32,7 +32,9 @@ from tests.licensing.planted import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-words = st.lists(st.sampled_from("the software is provided as permission not shall mit license a b".split()), max_size=60)
+words = st.lists(
+    st.sampled_from("the software is provided as permission not shall mit license a b".split()), max_size=60
+)
 
 
 def pairs_slow(text: str) -> list[int]:
@@ -70,7 +72,9 @@ def test_layout_and_copyright_lines_do_not_count(layout):
     assert word_pairs(layout).pairs.tolist() == word_pairs("the mit license").pairs.tolist()
 
 
-@pytest.mark.parametrize("line", ["copyright notice, this list", "COPYRIGHT HOLDERS BE LIABLE", "2. Copyright grant"])
+@pytest.mark.parametrize(
+    "line", ["copyright notice, this list", "COPYRIGHT HOLDERS BE LIABLE", "2. Copyright grant"]
+)
 def test_lines_that_only_speak_of_copyright_count(line):
     assert len(word_pairs(line).words) > 2
 
@@ -145,7 +149,9 @@ def test_disguised_texts_are_found(case: Case):
     assert found.score > 0.9
 
 
-@pytest.mark.parametrize("case", [c for c in near_misses(TEXTS, 4) if "unmarked" not in c.kind], ids=lambda c: c.kind)
+@pytest.mark.parametrize(
+    "case", [c for c in near_misses(TEXTS, 4) if "unmarked" not in c.kind], ids=lambda c: c.kind
+)
 def test_changed_texts_are_not_the_licence(case: Case):
     assert identify(case.text).spdx is None
 
@@ -219,7 +225,9 @@ def test_texts_inside_source_files_are_found_among_code():
     head = "/*\n" + "".join(f" * {line}\n" for line in ZLIB.splitlines()) + " */\n"
     assert contained(head + code) == "Zlib"
     assert contained(code) is None
-    inside = ZLIB.replace("including commercial applications", f"excluding commercial applications. {OWN_TERMS[0]}")
+    inside = ZLIB.replace(
+        "including commercial applications", f"excluding commercial applications. {OWN_TERMS[0]}"
+    )
     assert contained("/*" + inside + "*/" + code) is None
 
 

@@ -55,7 +55,7 @@ def test_overlaps_keep_the_batch_law_with_their_rows(texts, cut, base):
 
 def test_a_row_of_facts_for_every_document():
     batch = documents(["x = 1\n" * 9, None, "", leak("HumanEval/4")], ["a.py", "b.py", "c.py", "d.py"])
-    facts, signature, overlaps = measure_batch(batch, CONFIG, base_row=100)
+    facts, signature, overlaps, _ = measure_batch(batch, CONFIG, base_row=100)
     assert facts.schema == CONFIG.schema()
     assert len(signature) == facts.num_rows == 4
     for name in CARRIED:
@@ -65,7 +65,7 @@ def test_a_row_of_facts_for_every_document():
 
 
 def test_a_document_with_a_problem_has_no_facts_but_its_names():
-    facts, signature, overlaps = measure_batch(documents([None]), CONFIG)
+    facts, signature, overlaps, _ = measure_batch(documents([None]), CONFIG)
     row = facts.to_pylist()[0]
     assert row["problem"] == "unreadable"
     assert row["path"] == "file0.py"
@@ -87,7 +87,7 @@ def test_a_text_shorter_than_a_shingle_has_no_signature():
 
 def test_without_near_duplicates_no_signature_is_made():
     config = MeasureConfig(FamilyConfig(), MinHashConfig(num_perm=16), ContaminationConfig(), near=False)
-    facts, signature, _ = measure_batch(documents(["a b c d e f g"] * 3), config)
+    facts, signature, _, _ = measure_batch(documents(["a b c d e f g"] * 3), config)
     assert signature.null_count == 3
     assert signature.type == signature_schema(config.minhash).field(0).type
     assert facts.equals(measure_batch(documents(["a b c d e f g"] * 3), CONFIG).facts)
@@ -101,7 +101,7 @@ def test_without_suites_nothing_overlaps():
 
 
 def test_no_documents_have_no_facts():
-    facts, signature, overlaps = measure_batch(documents([]), CONFIG)
+    facts, signature, overlaps, _ = measure_batch(documents([]), CONFIG)
     assert (facts.num_rows, len(signature), overlaps.num_rows) == (0, 0, 0)
 
 

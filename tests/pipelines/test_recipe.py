@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import orjson
 import pytest
 
 from columns.errors import RecipeError
-from pipelines.recipe import load_recipe
+from pipelines.manifest import describe_recipe
+from pipelines.recipe import load_recipe, recorded_recipe
 from pipelines.recipefile import recipe_names
 from pipelines.sections import FilterSection, LayoutConfig
 
@@ -26,7 +28,7 @@ def test_every_built_in_recipe_loads_and_cites_every_published_value(name):
     assert loaded.recipe.name == name
     assert loaded.recipe.about
     for path, _, note in loaded.values():
-        assert note.status in {"published", "de-facto", "ours"}, path
+        assert note.status in {"published", "de-facto", "unverified", "ours"}, path
         assert note.source, path
 
 
@@ -103,7 +105,7 @@ def test_a_recipe_cannot_extend_itself(tmp_path):
 
 
 def test_missing_recipes_name_what_there_is():
-    with pytest.raises(RecipeError, match="built-in: codegen, codex"):
+    with pytest.raises(RecipeError, match="built-in: codegen, codeparrot"):
         load_recipe("nothing-like-it")
 
 
@@ -117,3 +119,81 @@ def test_a_rule_can_be_left_out():
     names = [rule.name for rule in FilterSection(without=("low_alnum",)).resolve().rules]
     assert "low_alnum" not in names
     assert "line_max" in names
+
+
+def test_a_rule_name_stands_for_its_threshold_on_the_command_line():
+    loaded = load_recipe("codex", ["filters.line_max=800", "filters.size=off", "dedup.bands.threshold=0.8"])
+    rules = {rule.name: rule for rule in loaded.recipe.filters.resolve().rules}
+    assert (rules["line_max"].value, rules["line_max"].status) == (800, "ours")
+    assert "size" not in rules
+    assert loaded.recipe.dedup.bands.threshold == 0.8
+    assert loaded.notes["dedup.bands.threshold"].source == "--set"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("filters.line_max", "expected KEY=VALUE"),
+        ("=3", "expected KEY=VALUE"),
+        ("filters.line_max=[", "not YAML"),
+        ("filters.lin_max=3", "unknown key filters.lin_max"),
+        ("pack.seqlen=3", "did you mean seq_len"),
+        ("filters.preset=codecs", "expected one of"),
+        ("filters.line_max=many", "filters.values.line_max"),
+    ],
+)
+def test_a_bad_setting_is_one_clear_line(text, said):
+    with pytest.raises(RecipeError) as error:
+        load_recipe("codex", [text])
+    assert said in f"{error.value}"
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_manifest_gives_its_recipe_back(name, tmp_path):
+    loaded = load_recipe(name, ["filters.measure=[all]"])
+    section = orjson.loads(orjson.dumps(describe_recipe(loaded)))
+    again = recorded_recipe(section)
+    assert again.recipe == loaded.recipe
+    assert recorded_recipe(section, ["privacy.find=true"]).recipe.privacy.find
+
+
+def test_rules_and_own_code_of_a_recipe(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import pyarrow.compute as pc\n"
+        "from filters import own_rule, own_signal\n"
+        "@own_signal(version=1, about='length', type='int64')\n"
+        "def length(content):\n    return pc.utf8_length(content)\n"
+        "@own_rule(version=1, about='long')\n"
+        "def long(length):\n    return pc.greater(length, 10)\n"
+    )
+    text = "extends: codex\nfilters:\n  own: [mine.py]\n  add: [{name: tiny, signal: chars, op: lt, value: 3}]\n"
+    loaded = load_recipe(written(tmp_path, text))
+    assert loaded.recipe.families().schema().names[-1] == "length"
+    tiny = loaded.recipe.rules().rules[-1]
+    assert (tiny.name, tiny.status, tiny.source) == ("tiny", "ours", "this recipe")
+    before = loaded.recipe.fingerprint()
+    (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text().replace("10", "11"))
+    assert load_recipe(written(tmp_path, text)).recipe.fingerprint() != before
+
+
+def test_own_code_that_is_not_there_is_named(tmp_path):
+    assert "missing.py" in refused(tmp_path, "extends: codex\nfilters: {own: [missing.py]}\n")
+    assert "expected a list of .py files" in refused(tmp_path, "extends: codex\nfilters: {own: mine.py}\n")
+
+
+def test_licences_bring_their_texts_and_a_rule_that_keeps_them_out(tmp_path):
+    plain, detecting = load_recipe("codex").recipe, load_recipe("codex", ["licenses.detect=true"]).recipe
+    assert plain.reading() == plain.ingest
+    assert "licenses" not in plain.families().names
+    assert detecting.rules().rules[0].name == "evidence"
+    assert detecting.reading().evidence
+    assert "licenses" in detecting.families().names
+
+
+def test_nothing_private_is_looked_for_or_redacted_unless_asked():
+    assert load_recipe("codex").recipe.privacy.redacted == ()
+    some = load_recipe("codex", ["privacy.find=true", "privacy.redact=[email]"]).recipe
+    assert some.privacy.redacted == ("email",)
+    assert "privacy" in some.families().names
+    with pytest.raises(RecipeError, match="kinds"):
+        load_recipe("codex", ["privacy.kinds=[nonsense]"])

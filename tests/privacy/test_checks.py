@@ -59,9 +59,10 @@ def test_crc_of_a_grafana_token_covers_the_prefix():
 
 @pytest.mark.parametrize("letters", [HEX, BASE62, BASE62 + "+/", BASE62[:10] + BASE62[36:]])
 def test_drawn_values_look_random(letters):
+    """The loss that the docstring admits, about 2 in 100; the bound leaves room for the draw."""
     draws = Draws("random")
     found = [checks.random_looking(draws.text(letters, 32).encode()) for _ in range(400)]
-    assert sum(found) >= 395
+    assert sum(found) >= 0.96 * len(found)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +109,7 @@ def test_no_public_ipv4_is_reserved(address):
 @given(st.ip_addresses(v=6))
 def test_no_public_ipv6_is_reserved(address):
     if addresses.public_ipv6(str(address).encode()):
-        assert not (
-            address.is_private or address.is_multicast or address.is_link_local or address.is_loopback
-        )
+        assert not any((address.is_private, address.is_multicast, address.is_link_local, address.is_loopback))
 
 
 @pytest.mark.parametrize(
@@ -161,3 +160,16 @@ def test_a_failed_checksum_is_not_taken_up_by_the_name_it_is_assigned_to():
     value = ("ghp" + "_" + Draws("bad").text(BASE62, 36)).encode()
     assert not assigned.assigned_secret(value, quoted=True)
     assert assigned.assigned_secret(value[4:], quoted=True)
+
+
+def test_the_page_names_every_kind():
+    from pathlib import Path
+
+    from privacy import KINDS
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "privacy.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{kind.name}` | {kind.group} | `{kind.placeholder}` | {kind.confidence} |"
+        for kind in KINDS.values()
+    ]
+    assert [row for row in rows if row not in page] == []

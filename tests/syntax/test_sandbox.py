@@ -20,7 +20,8 @@ from syntax.languages import GRAMMARS, grammar_index
 from syntax.records import ERROR, MEMORY, OK, REPLY, TIMEOUT, Limits, Record
 from syntax.sandbox import Sandbox, sandbox
 
-LIMITS = Limits(work=1_000_000, work_per_byte=16, memory=512 << 20, seconds=1)
+LIMITS = Limits(work=1_000_000, work_per_byte=16, memory=512 << 20, seconds=20)
+HASTY = LIMITS._replace(seconds=1)
 PYTHON = grammar_index("python", None)
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +78,7 @@ def verdicts(box: Sandbox, *texts: str) -> list[int]:
 
 @pytest.fixture
 def naughty():
-    box = NaughtySandbox(LIMITS, patience=0.5)
+    box = NaughtySandbox(HASTY, patience=60)
     yield box
     box.close()
 
@@ -118,6 +119,7 @@ def gone(pid: int) -> bool:
     ],
 )
 def test_every_deed_has_its_verdict_and_the_next_text_goes_on(naughty, deed, verdict):
+    naughty.patience = 0.5 if deed == "SLEEP" else 60
     assert verdicts(naughty, "x = 1", f"# {deed}", "y = 2") == [OK, verdict, OK]
     assert verdicts(naughty, f"# {deed}") == [verdict]
     assert verdicts(naughty, "z = 3") == [OK]
@@ -190,7 +192,9 @@ def test_descriptors_and_zombies_do_not_pile_up(naughty):
 
 
 def _zombies() -> list[str]:
-    listing = subprocess.run(["ps", "-A", "-o", "stat=,ppid="], capture_output=True, text=True, check=False).stdout
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "stat=,ppid="], capture_output=True, text=True, check=False
+    ).stdout
     rows = (line.split() for line in listing.splitlines())
     return [stat for stat, parent in rows if stat.startswith("Z") and int(parent) == os.getpid()]
 
@@ -286,7 +290,9 @@ def test_parser_process_does_not_outlive_a_parent_that_is_killed():
         print(box._child.pid, flush=True)
         time.sleep(600)
     """
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
+    )
     pid = int(parent.stdout.readline())
     assert alive(pid)
     parent.kill()
@@ -327,7 +333,12 @@ def test_a_grammar_that_cannot_be_loaded_is_a_problem_of_the_environment_not_a_f
 
 def test_thousands_of_small_texts_of_many_languages_come_back_in_order(honest):
     grammars = [grammar_index(name, None) for name in ("python", "c", "go", "json")]
-    texts = {grammars[0]: "def f(): pass", grammars[1]: "int f(void);", grammars[2]: "func f() {}", grammars[3]: "[1]"}
+    texts = {
+        grammars[0]: "def f(): pass",
+        grammars[1]: "int f(void);",
+        grammars[2]: "func f() {}",
+        grammars[3]: "[1]",
+    }
     asked = [(grammars[n % 4], memoryview(texts[grammars[n % 4]].encode())) for n in range(4000)]
     found = honest.measure(asked)
     assert [r.functions for r in found] == [1, 1, 1, 0] * 1000
@@ -335,4 +346,7 @@ def test_thousands_of_small_texts_of_many_languages_come_back_in_order(honest):
 
 
 def test_every_grammar_can_be_named():
-    assert all(grammar_index(g.language, f"a{g.suffixes[0]}" if g.suffixes else None) == n for n, g in enumerate(GRAMMARS))
+    assert all(
+        grammar_index(g.language, f"a{g.suffixes[0]}" if g.suffixes else None) == n
+        for n, g in enumerate(GRAMMARS)
+    )
