@@ -10,8 +10,8 @@ used, which is an ad-hoc mode that takes unquoted words for secrets. betterleaks
 key beside its id, the provider's name on the line. Nothing is validated against a service: detect-secrets' verification
 is off, betterleaks' is never asked for.
 
-`hyperscan` is no detector here: our own patterns in its prefilter mode, over the whole buffer, to compare with the
-anchors.
+`hyperscan` is no detector here: the providers' patterns in its prefilter mode over one buffer, with a Python call per
+match, without any check; "thresher, providers" is `find_spans` for the same kinds on the same text, checks included.
 
     python benchmarks/bench_privacy.py --input sample.parquet --peers-python peers/bin/python
 """
@@ -78,6 +78,8 @@ def hyperscan_finder(patterns: Sequence[str]) -> Callable[[Sequence[str], Sequen
     flags = [hyperscan.HS_FLAG_PREFILTER] * len(expressions)
     database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
 
+    buffers: dict[int, bytes] = {}
+
     def find(texts: Sequence[str], _: Sequence[str]) -> Found:
         count = 0
 
@@ -85,7 +87,9 @@ def hyperscan_finder(patterns: Sequence[str]) -> Callable[[Sequence[str], Sequen
             nonlocal count
             count += 1
 
-        database.scan("".join(texts).encode(), match_event_handler=matched)
+        if id(texts) not in buffers:
+            buffers[id(texts)] = "".join(texts).encode()
+        database.scan(buffers[id(texts)], match_event_handler=matched)
         return [[""] * count]
 
     return find
@@ -105,6 +109,8 @@ def run_peer(name: str, exchange: Path) -> None:
         for part in ("planted", "lookalikes"):
             result[part] = find(task[part], ["plant.txt"] * len(task[part]))
     real_found: Found = []
+    if name == "hyperscan":
+        find(real, task["names"])
     result["cpu_s"] = cpu_seconds(lambda: real_found.extend(find(real, task["names"])), 1)
     result["real_finds"], result["real_files"] = sum(map(len, real_found)), sum(map(bool, real_found))
     result["real_mb"] = sum(len(text.encode()) for text in real) / 1e6
@@ -127,10 +133,10 @@ def peer_results(python: str, texts: dict[str, list[str]]) -> dict[str, dict]:
 
 
 def patterns() -> list[str]:
-    """Every pattern of ours that is a regular expression, for the hyperscan prefilter."""
-    from privacy import KINDS
+    """The patterns of the providers' tokens, for the hyperscan prefilter."""
+    from privacy.providers import PROVIDERS
 
-    cells = [cell.cell_contents for kind in KINDS.values() for cell in kind.find.__closure__ or ()]
+    cells = [cell.cell_contents for kind in PROVIDERS for cell in kind.find.__closure__ or ()]
     return [cell.pattern.decode("latin-1") for cell in cells if isinstance(cell, re.Pattern)]
 
 
@@ -154,6 +160,22 @@ def ours(content: pa.Array, plants: list, others: list[str], repeat: int) -> dic
         "kinds": dict(Counter(real.column("kind").to_pylist()).most_common()),
         "real_mb": content_mb(content),
         "cpu_s": cpu_seconds(lambda: find_spans(content), repeat),
+    }
+
+
+def providers_only(content: pa.Array, repeat: int) -> dict[str, object]:
+    from privacy import PrivacyConfig, find_spans
+    from privacy.providers import PROVIDERS
+
+    config = PrivacyConfig(kinds=tuple(kind.name for kind in PROVIDERS), redact=())
+    found = find_spans(content, config)
+    files = len({*found.column("row").to_pylist()})
+    seconds = cpu_seconds(lambda: find_spans(content, config), repeat)
+    return {
+        "real_finds": found.num_rows,
+        "real_files": files,
+        "real_mb": content_mb(content),
+        "cpu_s": seconds,
     }
 
 
@@ -230,6 +252,7 @@ def main() -> None:
         texts = {"planted": [plant.text for plant in plants], "lookalikes": others}
         texts["real"] = [text or "" for text in few.column("content").to_pylist()]
         texts["names"] = [Path(path or "text.txt").name[-80:] for path in few.column("path").to_pylist()]
+        results["thresher, providers"] = providers_only(few.column("content"), options.repeat)
         results |= peer_results(options.peers_python, texts)
     report(results, plants, others)
 

@@ -116,9 +116,13 @@ def conformance_page(sample: Sequence[File]) -> str:
     for preset in ORACLES:
         found = agreements(preset, sample, facts)
         print(preset, sum(rule.compared - rule.equal for rule in found), "verdicts differ", file=sys.stderr)
-        parts += [f"## {preset}\n", table(head, agreement_rows(preset, found)), *explanations(preset, found)]
+        parts += [
+            f"## {preset}\n",
+            table(head, agreement_rows(preset, found)),
+            "\n".join(explanations(preset, found)),
+        ]
         left = [f"`{rule}` ({why})" for (name, rule), why in WITHOUT.items() if name == preset]
-        parts.append(f"\nNot compared: {'; '.join(left)}.\n")
+        parts.append(f"Not compared: {'; '.join(left)}.\n")
     return "\n".join(parts)
 
 

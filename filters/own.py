@@ -278,7 +278,8 @@ def failed_own(code: OwnCode, facts: pa.RecordBatch | pa.Table, where: str = "")
 
 
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
 
 def _call(

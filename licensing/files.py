@@ -9,17 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_WORDS = r"licen[cs]es?|unlicen[cs]e|copying|copyright|copyleft|mit-licen[cs]e"
-_KINDS = (
-    r"mit|expat|x11|apache|asl|bsd|gpl|lgpl|agpl|gnu|mpl|mozilla|epl|cddl|isc|zlib|boost|bsl|cc0|cc|by|sa|ofl|unlicense"
-    r"|psf|python|wtfpl|0bsd|artistic|ruby|lesser|lib|libs|library|gplv\d|lgplv\d|v?\d+|clause|only|or|later|license"
-    r"|licence|en|code|docs?|content|llvm"
+_WORD = re.compile(r"(?:un)?licen[cs]es?|copying\d?|copyright|copyleft")
+_KIND = re.compile(
+    r"(?:mit|expat|x11|apache|asl|bsd|gpl|lgpl|agpl|gplv|lgplv|agplv|gnu|mpl|mozilla|epl|cddl|isc|zlib|boost|bsl|cc0|cc|ofl)\d*"
+    r"|v?\d+|by|sa|psf|python|wtfpl|0bsd|artistic|ruby|lesser|lib|libs|library|clause|only|or|later|en|code|docs?|content"
+    r"|llvm"
 )
-_NAME = (
-    rf"(?:(?:{_KINDS})[-_. ]?)*(?:{_WORDS})(?:[-_. ]?(?:{_KINDS}))*"
-    r"(?:\.(?:txt|text|md|markdown|mdown|rst|adoc|asciidoc|org|html?))?"
-)
-_OTHERS = "readme|notice|index|makefile|third[-_]?party"
+_EXTENSION = re.compile(r"\.(?:txt|text|md|markdown|mdown|rst|adoc|asciidoc|org|html?)$")
 _FOLDER = rf"(?:.*/)?licen[cs]es?/(?!{_OTHERS})(?:[a-z0-9.+_-]+\.(?:txt|text|md)|[a-z0-9+_-]+)"
 LICENSE_PATH = rf"(?:.*/)?(?:{_NAME})|{_FOLDER}"
 _MOST_CHARS = 4096
@@ -67,5 +63,5 @@ def names_a_license(path: str) -> bool:
     >>> names_a_license("LICENSE-MIT"), names_a_license("COPYING.LESSER"), names_a_license("LICENSE.txt")
     (True, True, False)
     """
-    name = re.sub(r"\.(?:txt|text|md|markdown|rst|adoc|html?)$", "", path.lower().rpartition("/")[2])
-    return re.fullmatch(_WORDS, name) is None or name in {"unlicense", "mit-license"}
+    name = _EXTENSION.sub("", path.lower().rpartition("/")[2])
+    return name == "unlicense" or _WORD.fullmatch(name) is None

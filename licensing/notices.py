@@ -18,14 +18,14 @@ _TAG = re.compile(
     r"""^(?:[^\w\n"'`]|\"\"\"|'''|\brem\b|\bdnl\b|\bc\b)*SPDX-License-Identifier:[ \t]*([^\n]*)""",
     re.IGNORECASE | re.MULTILINE,
 )
-_TAG_END = re.compile(r"""(?:\*+/|--+>|\*\)|-\}|\#\}|%>|\]\]|\|#|=#|["'`;,*#\s])+$""")
+_TAG_END = re.compile(r"""(?:\*/|--+>|\*\)|-\}|\#\}|%>|\]\]|\|#|=#|["'`;,*#\s])+$""")
 _FIELD = re.compile(
     r"^[ \t]*(?:[#*/;%!.\-]+[ \t]*)?(?:@licen[cs]e:?|(?<=[#*/;%!])[ \t]*licen[cs]e:)[ \t]+([^\n]{2,80})",
     re.IGNORECASE | re.MULTILINE,
 )
 _DECORATION = " \t\r\f#*/;%!|-.\"'"
 _REFERENCE = re.compile(
-    r"[\w-]+[ -]style licen[cs]e that can be found in the \S+(?: file)?"
+    r"[\w-]{1,20}[ -]style licen[cs]e that can be found in the \S+(?: file)?"
     r"|see (?:the )?(?:accompanying )?(?:file )?(?:licen[cs]e|copying)\S*(?: file)? for [^.]{0,60}"
 )
 _UNDER = r"(?:under|with|by|to|of|or|and) (?:the )?(?:terms (?:and conditions )?of )?(?:the )?"
@@ -134,7 +134,7 @@ def read_notice(text: str) -> Notice:
 
 
 def _of_tags(text: str, tags: list[re.Match[str]]) -> Notice:
-    words = [_TAG_END.sub("", tag[1]).strip()[:200] for tag in tags]
+    words = [_TAG_END.sub("", tag[1][:300]).strip() for tag in tags]
     found = [canonical(expression) for expression in words]
     valid = [expression for expression in found if expression is not None]
     spdx = all_of(valid) if len(valid) == len(found) else None

@@ -13,14 +13,14 @@ from columns.words import word_hashes
 PAIR_BITS = 24
 
 _LEFT_OUT = re.compile(
-    r"^[\W_]*(?:portions |parts )?copyright\b"
+    r"^[^\w\n]*(?:portions |parts )?copyright\b"
     r"[^\n]*(?:\(c\)|©|\b(?:19|20)\d\d\b|[<\[{(]\s*(?:year|yyyy|date|name))[^\n]*$"
-    r"|^[\W_]*(?:\(c\)|©)[^\n]*$"
-    r"|^[\W_]*all rights reserved\W*$"
+    r"|^[^\w\n]*(?:\(c\)|©)[^\n]*$"
+    r"|^[^\w\n]*all rights reserved[^\w\n]*$"
     r"|<[^<>\n]{1,80}>",
     re.MULTILINE,
 )
-_SPELLINGS = str.maketrans({"_": " ", "“": " ", "’": " "})
+_SPELLINGS = str.maketrans("_", " ")
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -41,7 +41,7 @@ def word_pairs(text: str) -> WordPairs:
     >>> a.pairs.tolist() == b.pairs.tolist(), a.pairs.dtype, len(a.words)
     (True, dtype('uint32'), 3)
     """
-    plain = _LEFT_OUT.sub(" ", text.lower()).translate(_SPELLINGS).replace("licence", "license")
+    plain = _LEFT_OUT.sub(" ", text.lower().translate(_SPELLINGS)).replace("licence", "license")
     words = word_hashes(pa.array([plain], pa.large_string())).hashes
     return WordPairs(words, _pairs(words))
 

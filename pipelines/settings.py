@@ -10,7 +10,7 @@ from columns.errors import RecipeError
 from filters import FilterConfig, needed
 from pipelines.recipe import Recipe
 
-WITHOUT_EFFECT = ("name", "about", "guard", "tokenizer", "pack", "filters.measure", "privacy")
+WITHOUT_EFFECT = ("name", "about", "guard", "tokenizer", "pack", "filters.measure")
 DECIDED = (
     "filters", "dedup.exact", "dedup.near", "dedup.keep", "dedup.bands.threshold", "contamination.min_matched",
     "contamination.min_coverage", "contamination.min_tests_coverage", "contamination.suites",

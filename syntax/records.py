@@ -8,7 +8,8 @@ from typing import NamedTuple
 OK, TIMEOUT, MEMORY, ERROR, SIZE, NONE = range(6)
 VERDICTS = ("ok", "unparsed:timeout", "unparsed:memory", "unparsed:error", "unparsed:size", "none")
 
-READY = b"parser ready\n"
+READY_MARK = b"parser\0\0"
+READY = struct.Struct("<8sq")  # the mark, process that parses
 REQUEST = struct.Struct("<qq")  # grammar, bytes of text that follow
 OUT_OF_MEMORY = 17  # exit status of a child that caught its own MemoryError
 NO_GRAMMAR = 18  # exit status of a child that could not load a grammar

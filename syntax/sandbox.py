@@ -8,9 +8,6 @@ A verdict must depend on the text alone, never on what the process did before. S
 tried again in a fresh one, and only what happens there counts; a death by somebody else's signal (SIGKILL, SIGTERM)
 counts only when it happens three times, as out of memory. A timeout counts at once: CPU time is per text.
 
-A native allocation that fails crashes the process like any other bug, so a crash is called ``memory`` when the
-process had grown to a third of its limit and ``error`` otherwise.
-
 The process ends when its input does, so it does not outlive the parent.
 """
 
@@ -51,7 +48,7 @@ _START_SECONDS = 120
 _FOREIGN = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 _FOREIGN_TRIES = 3
 _PIPE_BYTES = 1 << 16
-_REAP_TRIES, _REAP_SECONDS = 5000, 0.002
+_REAP_SECONDS = 10.0
 _BOOT = """
 import json, sys, types
 sys.path[:] = json.loads(sys.argv[1])
@@ -127,20 +124,15 @@ class Child:
             stderr=subprocess.DEVNULL,
             bufsize=0,
         )
-        self.close = weakref.finalize(self, _end, self._process, os.getpid())
+        self._workers: list[int] = []
+        self.close = weakref.finalize(self, _end, self._process, self._workers, os.getpid())
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._down, self._up = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self._memory = limits.memory
         self._wait_seconds = wait_seconds
         self.answered = 0
         os.set_blocking(self._down, False)
         self._await_ready()
-
-    @property
-    def pid(self) -> int:
-        """The process."""
-        return self._process.pid
 
     def exchange(self, requests: Sequence[Request], records: list[Record]) -> None:
         """Send texts while reading records; appends them as they come, raises `Died` when they stop."""
@@ -185,38 +177,42 @@ class Child:
         return found
 
     def _death(self) -> Died:
-        code, peak = self._reap()
+        code = self._reap()
         if code == NO_GRAMMAR:
             raise EnvironmentProblem(
                 "a grammar could not be loaded in the parser process", hint=f"reinstall: {syntax_identity()}"
             )
         if code == -signal.SIGPROF:
             return Died(TIMEOUT, foreign=False)
-        if code == OUT_OF_MEMORY or -code in _FOREIGN:
-            return Died(MEMORY, foreign=-code in _FOREIGN)
-        return Died(MEMORY if 3 * peak > self._memory else ERROR, foreign=False)
+        if -code in _FOREIGN:
+            return Died(MEMORY, foreign=True)
+        return Died(MEMORY if code == OUT_OF_MEMORY else ERROR, foreign=False)
 
-    def _reap(self) -> tuple[int, int]:
-        """Exit status and peak bytes of a process that closed its pipe, which is given a moment to end."""
-        for _ in range(_REAP_TRIES):
-            found, status, usage = os.wait4(self._process.pid, os.WNOHANG)
-            if found:
-                self._process.returncode = os.waitstatus_to_exitcode(status)
-                return self._process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-            time.sleep(_REAP_SECONDS)
-        self._process.kill()
-        return self._process.wait(), 0
+    def _reap(self) -> int:
+        """Exit status of a process that closed its pipe, which is given a moment to end."""
+        try:
+            return self._process.wait(_REAP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return self._process.returncode
 
     def _await_ready(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._up, selectors.EVENT_READ)
-            said = os.read(self._up, len(READY)) if selector.select(_START_SECONDS) else b""
-        if said != READY:
-            self.close()
+            said = os.read(self._up, READY.size) if selector.select(_START_SECONDS) else b""
+        mark, worker = READY.unpack(said) if len(said) == READY.size else (b"", 0)
+        if mark != READY_MARK:
+            code = self._reap()
             raise EnvironmentProblem(
-                f"the parser process did not start: exit status {self._process.returncode}",
+                f"the parser process did not start: exit status {code}",
                 hint="check that python -c 'import tree_sitter' works and that memory_bytes is not too small",
             )
+        self._workers.append(worker)
+
+    @property
+    def pid(self) -> int:
+        """The process that parses."""
+        return self._workers[0]
 
 
 def _pieces(requests: Sequence[Request]) -> deque[memoryview]:
@@ -229,14 +225,22 @@ def _pieces(requests: Sequence[Request]) -> deque[memoryview]:
     return pieces
 
 
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    """Close the pipes, kill and reap; in a forked copy of the parent only the pipes are ours."""
+def _end(process: subprocess.Popen[bytes], workers: Sequence[int], owner: int) -> None:
+    """Close the pipes, kill and reap; in a forked copy of the parent only the pipes are ours.
+
+    The worker is killed first, so that the process that watches it reaps it and ends: no orphan is left behind.
+    """
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
-    if os.getpid() == owner:
-        if process.returncode is None:
-            process.kill()
+    if os.getpid() != owner or process.poll() is not None:
+        return
+    try:
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        process.wait(_REAP_SECONDS if workers else 0)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        process.kill()
         process.wait()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import resource
 import signal
 import sys
@@ -16,10 +17,22 @@ from typing import BinaryIO
 
 from syntax.languages import GRAMMARS
 from syntax.python import RECURSION, is_valid
-from syntax.records import ERROR, NO_GRAMMAR, OK, OUT_OF_MEMORY, READY, REPLY, REQUEST, Limits, Record
+from syntax.records import (
+    ERROR,
+    NO_GRAMMAR,
+    OK,
+    OUT_OF_MEMORY,
+    READY,
+    READY_MARK,
+    REPLY,
+    REQUEST,
+    Limits,
+    Record,
+)
 from syntax.trees import Reader
 
 _STACK = 64 << 20
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 _COLLECT_EVERY = 256  # texts between garbage collections: at fixed texts, not at fixed allocations
 
 
@@ -76,6 +89,28 @@ def _restrict(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
+def _watch(memory: int) -> None:
+    """Fork: the child returns and does the work; this process waits and dies the same death.
+
+    Only a process that waits for its own fork learns its peak memory: what the starter of this process would be told
+    includes the starter's own. A native allocation that fails crashes like any other bug, so a crash is called
+    out of memory when the process had grown to a third of its limit.
+    """
+    worker = os.fork()
+    if worker == 0:
+        return
+    os.close(sys.stdin.fileno())
+    os.close(sys.stdout.fileno())
+    _, status, usage = os.wait4(worker, 0)
+    code = os.waitstatus_to_exitcode(status)
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if -code in _CRASHES and 3 * peak > memory:
+        os._exit(OUT_OF_MEMORY)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
 def main(arguments: str, kind: type[Worker] = Worker) -> None:
     """Run a worker on standard input and output; ``arguments`` are the `Limits` as JSON."""
     limits = Limits(*json.loads(arguments))
@@ -83,10 +118,11 @@ def main(arguments: str, kind: type[Worker] = Worker) -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     sys.setrecursionlimit(RECURSION)
     _restrict(limits.memory)
+    _watch(limits.memory)
     gc.freeze()
     gc.disable()
     sink = sys.stdout.buffer
-    sink.write(READY)
+    sink.write(READY.pack(READY_MARK, os.getpid()))
     sink.flush()
     try:
         kind(limits, sys.stdin.buffer, sink).serve()

@@ -67,7 +67,7 @@ def markers() -> Markers:
     numbers = {name: number for number, name in enumerate(languages())}
     heads, seconds = np.zeros((len(numbers), 2, 256), np.uint32), np.zeros(256, np.uint32)
     for word, (text, flag, names) in enumerate(words):
-        bit, folds = np.uint32(1 << word), flag in {_TODO, _ASSERT}
+        bit, folds = np.uint32(1 << word), flag in (_TODO, _ASSERT)
         for name in names:
             heads[numbers[name], int(flag == _TODO), _cases(text[0], folds)] |= bit
         seconds[_cases(text[1], folds) if text[1:] else slice(None)] |= bit
@@ -108,22 +108,22 @@ def _count_chars(text, marks):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
 @njit(nogil=True, cache=True)
 def _count_lines(text, marks, heads, markers, classes, limits, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Count the lines of one text; ``flags`` is what the current line has so far."""
-    at, end, flags = 0, len(text), 0
-    while at < end:
+    end, flags = len(text), 0
+    own, in_comments = heads[0], heads[1]
+    for at in range(end):
         byte, mark = text[at], marks[at]
         if byte == 10:
             _end_line(flags, counts)
             flags = 0
-        elif mark == STRING and (at == 0 or marks[at - 1] != STRING or text[at - 1] == 10):
+            continue
+        if mark == STRING and (at == 0 or marks[at - 1] != STRING or text[at - 1] == 10):
             flags |= _read_literal(text, marks, at, classes, limits, counts)
-        if byte != 10 and not flags & _VISIBLE and mark != COMMENT and not _is_blank(text, at, end, classes):
+        if not flags & _VISIBLE and mark != COMMENT and not _is_blank(text, at, end, classes):
             flags |= _VISIBLE
-        found = heads[np.int64(mark == COMMENT), byte]
-        if found and at + 1 < end:
-            found &= markers.seconds[text[at + 1]]
-            if found:
-                flags |= _marked(text, at, marks, found, markers)
-        at += 1
+        following = text[at + 1] if at + 1 < end else np.uint8(0)
+        found = (in_comments[byte] if mark == COMMENT else own[byte]) & markers.seconds[following]
+        if found:
+            flags |= _marked(text, at, marks, found, markers)
     if end and text[end - 1] != 10:
         _end_line(flags, counts)
 
@@ -137,7 +137,7 @@ def _read_literal(text, marks, at, classes, limits, counts):  # type: ignore[no-
         if text[at] & 0xC0 != 0x80:
             previous = kind
             kind = _kind(text, at, len(text), classes)
-            words += kind not in {0, previous}
+            words += kind not in (0, previous)
             if kind == 0:
                 counts[LONG_WORDS] += _long_chars(text, start, at, chars, limits[1])
                 chars = 0

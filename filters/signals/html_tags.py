@@ -41,7 +41,7 @@ def start_tag(text, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 def _attribute(text, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Past the attribute that begins at ``at``, its value included."""
     at += 1
-    while at < len(text) and not BLANK[text[at]] and text[at] not in {_SLASH, _EQUALS, _GREATER}:
+    while at < len(text) and not BLANK[text[at]] and text[at] not in (_SLASH, _EQUALS, _GREATER):
         at += 1
     sign = _skip_blanks(text, at)
     if sign >= len(text) or text[sign] != _EQUALS:
@@ -50,7 +50,7 @@ def _attribute(text, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
     while equals < len(text) and text[equals] == _EQUALS:
         equals += 1
     value = _skip_blanks(text, equals)
-    if value < len(text) and text[value] in {34, 39}:
+    if value < len(text) and text[value] in (34, 39):
         closing = value + 1
         while closing < len(text) and text[closing] != text[value]:
             closing += 1
@@ -104,4 +104,4 @@ def end_tag(text, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 
 @njit(nogil=True, cache=True)
 def _in_end_name(byte):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return 48 <= byte <= 58 or 97 <= byte | 32 <= 122 or byte in {45, 46, 95}
+    return 48 <= byte <= 58 or 97 <= byte | 32 <= 122 or byte in (45, 46, 95)

@@ -276,7 +276,7 @@ def _marked_section(text, at, names, state):  # type: ignore[no-untyped-def]  # 
 
 @njit(nogil=True, cache=True)
 def _goes_on(byte):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return byte in {45, 46, 95} or 48 <= byte <= 57
+    return byte in (45, 46, 95) or 48 <= byte <= 57
 
 
 @njit(nogil=True, cache=True)
@@ -297,7 +297,7 @@ def _start_element(text, at, names, state, stack):  # type: ignore[no-untyped-de
     after, kind = (-1, NORMAL) if state[_NO_CLOSE] else start_tag(text, at)
     if after < 0:
         return -1
-    if kind not in {NORMAL, SELF_CLOSED}:
+    if kind not in (NORMAL, SELF_CLOSED):
         _add_text(text, at, after, state)
         return after
     _end_run(state)
@@ -393,7 +393,7 @@ def _reference(text, at, names, state):  # type: ignore[no-untyped-def]  # noqa:
     while stop < len(text) and _in_name(text[stop]):
         stop += 1
     if stop == len(text):
-        while stop > at + 2 and text[stop - 1] not in {45, 46}:
+        while stop > at + 2 and text[stop - 1] not in (45, 46):
             stop -= 1
         stop -= 1
         if stop < at + 2:
@@ -411,7 +411,7 @@ def _reference(text, at, names, state):  # type: ignore[no-untyped-def]  # noqa:
 
 @njit(nogil=True, cache=True)
 def _in_name(byte):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return 48 <= byte <= 57 or 97 <= byte | 32 <= 122 or byte in {45, 46}
+    return 48 <= byte <= 57 or 97 <= byte | 32 <= 122 or byte in (45, 46)
 
 
 @njit(nogil=True, cache=True)
@@ -427,7 +427,7 @@ def _numeric(text, at, state):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
         stop += 1
     if stop > start and stop < len(text) and _digit(text[stop]) >= 16:
         state[_RUN] += 1
-        state[_INK] += value not in {9, 10, 12, 13, 32}
+        state[_INK] += value not in (9, 10, 12, 13, 32)
         return stop + (text[stop] == 59)
     late = state[_LATE] != 0
     state[_LATE] = 1

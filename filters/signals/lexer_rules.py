@@ -115,7 +115,7 @@ def stands(text, at, where):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
     if where == AT_LINE:
         while at > 0 and (text[at - 1] == 32 or text[at - 1] == 9):
             at -= 1
-    return where not in {AT_LINE, AT_COLUMN} or at == 0 or text[at - 1] == 10
+    return where not in (AT_LINE, AT_COLUMN) or at == 0 or text[at - 1] == 10
 
 
 @njit(nogil=True, cache=True)

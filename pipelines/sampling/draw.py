@@ -102,7 +102,7 @@ def _about(name: str, rule: Rule | None) -> str:
     if rule is not None:
         source = cited(rule.status, rule.source)
         return " ".join(part for part in (f"{rule.signal} {drops_when(rule.op, rule.value)}", source) if part)
-    return "Files that no rule drops" if name == KEPT else step_meaning(name)
+    return "Files that no rule drops" if name == KEPT else step_meaning(name) or "A rule of the recipe's own"
 
 
 def _choose(dataset: Finished, rule: str, n: int, seed: int) -> tuple[list[int], int]:
@@ -172,14 +172,14 @@ def _item(
         pairs = aligned(texts.get(keeper.row, ""), text)
     lines = () if pairs else excerpt(text, marked_lines(text, rule, decision))
     return Item(
-        number=number, doc_id=identity.doc_id.hex(), repo=plain(identity.repo or ""), path=plain(identity.path or ""),
-        language=plain(identity.language or ""), size=identity.size or 0, why=plain(_why(decision, rule)),
-        lines=lines, keeper=_name(keeper) if pairs and keeper else "", pairs=pairs,
+        number=number, doc_id=identity.doc_id.hex(), repo=plain(identity.repo or ""),
+        path=plain(harmless(identity.path or "")), language=plain(identity.language or ""), size=identity.size or 0,
+        why=plain(_why(decision, rule)), lines=lines, keeper=_name(keeper) if pairs and keeper else "", pairs=pairs,
     )  # fmt: skip
 
 
 def _name(identity: Identity) -> str:
-    path = plain(identity.path or identity.doc_id.hex())
+    path = plain(harmless(identity.path or "") or identity.doc_id.hex())
     return f"{plain(identity.repo)} : {path}" if identity.repo else path
 
 

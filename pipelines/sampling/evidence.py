@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipelines.finished import Rule
 from pipelines.ledger import CONTAMINATED_RULE
 from pipelines.wording import count, plain
-from privacy import KINDS, PrivacyConfig, find_spans, redact
+from privacy import KINDS, PrivacyConfig, find_spans
 
 LINE_CHARS, PAIR_CHARS, EXCERPT_LINES, PAIR_LINES, AROUND, MARKS = 240, 200, 40, 40, 2, 12
 COMPARED_LINES = 600
@@ -44,13 +44,18 @@ class Pair(NamedTuple):
 
 
 def harmless(text: str) -> str:
-    """A text with secrets and personal data replaced by placeholders.
+    """A text with secrets and personal data replaced by placeholders; every line keeps its number.
 
     >>> harmless("by ada@lovelace.org")
     'by <EMAIL>'
     """
-    content = pa.array([text], pa.large_string())
-    return str(redact(content, find_spans(content, _EVERY_KIND), _EVERY_KIND)[0])
+    data, pieces, at = text.encode(), [], 0
+    for span in find_spans(pa.array([text], pa.large_string()), _EVERY_KIND).to_pylist():
+        start, end = span["start"], span["end"]
+        ends = b"\n" * data.count(b"\n", start, end)
+        pieces += [data[at:start], KINDS[span["kind"]].placeholder.encode(), ends]
+        at = end
+    return b"".join([*pieces, data[at:]]).decode()
 
 
 def _characters(test: Callable[[str], bool]) -> Score:
@@ -148,8 +153,9 @@ def excerpt(text: str, marks: Sequence[int]) -> tuple[Line, ...]:
     [(0, False), (7, False), (8, False), (9, True)]
     """
     lines = text.splitlines()
-    wanted = set(range(0 if marks else min(len(lines), EXCERPT_LINES)))
-    for mark in marks:
+    chosen = [mark for mark in marks if mark < len(lines)]
+    wanted = set(range(0 if chosen else min(len(lines), EXCERPT_LINES)))
+    for mark in chosen:
         around = range(max(0, mark - AROUND), min(len(lines), mark + AROUND + 1))
         if len(wanted | set(around)) <= EXCERPT_LINES:
             wanted |= set(around)

@@ -43,10 +43,34 @@ COMMENTS = (
     "The product's lexer measures the comment as it stands in the file, with its marks and indentation; upstream takes "
     "Python's docstrings cleaned of indentation and comments without '#', and other languages by Pygments."
 )
-PARTED = (
-    "Code and comments are told apart by the product's lexer here and by Pygments upstream, which also counts a "
-    "docstring, and which gives preprocessor lines and some literals other kinds."
+FUNCTIONS = (
+    "Upstream has no count where Python's own parser rejects a file, does not count async functions, and takes its "
+    "lines of code from Pygments; here tree-sitter counts what it can read."
 )
+LETTERS = "Upstream counts every line of code with the letters '{0}' in it; here {1} are counted."
+OTHER_CAUSES: Mapping[str, str] = {
+    "dup_lines": "Upstream counts the lines of code, comments left out; dup_line_fraction counts comments too.",
+    "strings": (
+        "Upstream's expression for strings ends them at a line end and does not know raw strings, and Pygments takes "
+        "some triple-quoted strings for docstrings; the product's lexer knows both."
+    ),
+    "long_words": (
+        "Upstream's expression takes ' and \" for strings in every language, in JSON and text as well; the product's "
+        "lexer knows which quotes a language has."
+    ),
+    "long_string_lines": (
+        "Upstream's expression pairs any two quotes, over lines and through code: in minified files the code between "
+        "two strings counts as one. The product's lexer reads the strings."
+    ),
+    "prompt_comments": (
+        "Upstream joins the comments of a file without the line ends between them and counts the lines of that; here "
+        "each line with such a comment counts."
+    ),
+    "function_lines": FUNCTIONS,
+    "single_return": FUNCTIONS,
+    "pass_lines": LETTERS.format("pass", "pass statements"),
+    "import_lines": LETTERS.format("import", "import statements"),
+}
 OWN: Mapping[tuple[str, str], Reason] = {
     ("redpajama_code", "line_mean"): Reason(
         "Upstream divides all characters by the lines of str.splitlines; here lines end at a newline only.",
@@ -63,14 +87,8 @@ OWN: Mapping[tuple[str, str], Reason] = {
     ("opencoder", "html_visible_fraction"): Reason(SCRIPTS, lambda file: shown(file) < 0.2 * len(file.text)),
     ("opencoder", "html_visible_chars"): Reason(SCRIPTS, lambda file: shown(file) < 100),
     ("opencoder", "comments"): Reason(COMMENTS),
-    **{
-        ("opencoder", name): Reason(PARTED)
-        for name in (
-            "dup_lines", "strings", "long_string_lines", "long_words", "hex_words", "prompt_comments", "asserts",
-            "pass_lines", "import_lines", "prints", "function_lines", "single_return", "mains",
-        )
-    },
-}  # fmt: skip
+    **{("opencoder", name): Reason(text) for name, text in OTHER_CAUSES.items()},
+}
 
 TOKENIZER = "needs upstream's tokenizer"
 OTHER = "another program's verdict (ScanCode, go-enry)"

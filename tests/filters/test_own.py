@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -214,6 +215,14 @@ def test_rules_are_true_or_false():
     assert failed_own(signal("return content"), facts).num_columns == 0
 
 
+def test_rules_see_plain_columns_however_they_are_stored():
+    own = code(
+        '\n@own_rule(version=1, about="x")\ndef r(language):\n    return pc.equal(pc.utf8_upper(language), "GO")\n'
+    )
+    facts = pa.table({"language": pa.array(["go", "c", None]).dictionary_encode()})
+    assert failed_own(own, facts).to_pydict() == {"r": [True, False, False]}
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(
         RecipeError, match=r"none\.py: No such file or directory\nhint: own: expected the path"
@@ -346,3 +355,16 @@ def test_the_decorators_leave_a_function_as_it_is():
         return lines
 
     assert (f(3), g(4)) == (3, 4)
+
+
+def test_the_example_of_the_guide_works(load):
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "own-rules.md").read_text(encoding="utf-8")
+    text = (
+        guide.split("```python\n")[1]
+        .split("```")[0]
+        .replace("from filters import", "from filters.own import")
+    )
+    own = load(text, "links.py")
+    assert check_own(own) == ()
+    assert own_schema(own).names == ["url_line_fraction"]
+    assert [rule.name for rule in own_rules(own)] == ["link_farm"]

@@ -55,7 +55,7 @@ def commented(text: str, mark: str) -> str:
         (f"REM {TAG} MIT", "MIT"),
         (f"{{# {TAG} MIT #}}", "MIT"),
         (f"(* {TAG} MIT *)", "MIT"),
-        (f"// spdx-license-identifier: MIT\r", "MIT"),
+        ("// spdx-license-identifier: MIT\r", "MIT"),
         (f"# {TAG} MIT\n# {TAG} ISC", "ISC AND MIT"),
         (f"# {TAG} Proprietary", None),
         (f"# {TAG} NOASSERTION", None),
@@ -216,3 +216,12 @@ def test_the_kernel_finds_what_reading_every_line_finds(texts):
 @given(st.text(max_size=200))
 def test_any_text_is_read(text):
     head_of(f"# licence {text}\n{TAG} {text}")
+
+
+@pytest.mark.parametrize(
+    "unit", ["**/", "*/x", "a-", "# ", "spdx", "licen ", "gpl ", "version 2 ", "or later ", '"']
+)
+def test_hostile_heads_end_quickly(unit):
+    head_of(f"# {TAG} {unit * 1500}x")
+    head_of(f"# licence {unit * 1500}x")
+    head_of((f"{unit * 20}\n# licence\n") * 60)

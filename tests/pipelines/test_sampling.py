@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import html
 import math
 import re
@@ -178,6 +180,11 @@ def test_excerpts_are_true_to_the_file(text, wanted):
     assert {line.number - 1 for line in numbered if line.marked} == set(chosen)
 
 
+def test_marks_behind_the_end_are_no_marks():
+    assert excerpt("a\nb", [7]) == ((1, "a", False), (2, "b", False))
+    assert excerpt("", [0]) == ()
+
+
 def test_aligned_lines_show_where_texts_differ():
     left = [f"line {i}" for i in range(300)]
     right = [*left[:200], "new", *left[201:]]
@@ -201,6 +208,20 @@ def test_secrets_and_personal_data_are_never_shown(tmp_path):
     assert len(sheet.items) > 10
     assert [secret for secret in secrets if secret in shown] == []
     assert any(kind.placeholder in shown for kind in KINDS.values())
+
+
+def test_a_secret_of_many_lines_keeps_the_numbers_of_the_lines_behind_it():
+    body = [base64.b64encode(hashlib.sha384(bytes([i])).digest()).decode() for i in range(12)]
+    key = "\n".join(["-----BEGIN RSA " + "PRIVATE KEY-----", *body, "-----END RSA " + "PRIVATE KEY-----"])
+    text = f"a\n{key}\nlast"
+    assert harmless(text).count("\n") == text.count("\n")
+    assert harmless(text).endswith("\nlast")
+    assert not [line for line in body if line in harmless(text)]
+
+
+@given(st.text(max_size=60))
+def test_harmless_texts_stay_as_they_are(text):
+    assert harmless(text) == text
 
 
 def test_harmless_keeps_everything_else():
@@ -281,9 +302,6 @@ def test_the_page_is_whole_and_loads_nothing(place):
 
 
 def test_the_policy_allows_exactly_the_page_s_own_style_and_script(place):
-    import base64
-    import hashlib
-
     page = render(draw(place, "line_max", 1))
     for tag in ("style", "script"):
         text = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]

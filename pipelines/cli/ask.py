@@ -1,0 +1,152 @@
+"""The commands that ask of stored facts what other rules would do: what-if, compare, diff and sample."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from columns.errors import OutputError
+from columns.files import Place
+from pipelines import compare as comparing
+from pipelines import diff as differing
+from pipelines import sampling, whatif
+from pipelines.cli.app import Changes, DatasetDir, Json, app, print_json
+from pipelines.finished import Finished
+from pipelines.recipe import load_recipe, recorded_recipe
+from pipelines.recipefile import recipe_names
+
+Examples = Annotated[int, typer.Option(help="example files to show each way", min=0)]
+
+
+@app.command("what-if")
+def what_if(
+    directory: DatasetDir,
+    changes: Changes = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="another recipe, in the place of the dataset's own")
+    ] = None,
+    examples: Examples = whatif.EXAMPLES,
+    as_json: Json = False,
+) -> None:
+    """Say what another threshold, rule or recipe would keep and drop, from stored facts, in seconds.
+
+    No content is read and nothing is written. Tokens of files that have none yet are estimated ("about").
+
+    Examples:
+
+        thresher what-if build/demo --set filters.line_max=800 --set filters.low_alnum=off
+
+        thresher what-if build/demo --recipe mine.yaml
+    """
+    if not changes and recipe is None:
+        raise typer.BadParameter("nothing to change: give --set or --recipe", param_hint="--set")
+    place = Place(directory)
+    section = Finished.open(place).section("recipe")
+    changed = load_recipe(recipe, changes or ()) if recipe else recorded_recipe(section, changes or ())
+    found = whatif.what_if(place, recorded_recipe(section).recipe, changed.recipe, examples=examples)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        whatif.render(found, Console())
+
+
+@app.command()
+def compare(
+    directory: DatasetDir,
+    recipes: Annotated[
+        str, typer.Option("--recipes", help="names or YAML files, separated by commas", metavar="NAME,NAME")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Print what each recipe would keep of the same files, by language. Without --recipes: all built-in ones.
+
+    Example:
+
+        thresher compare build/demo --recipes codex,starcoder,opencoder
+    """
+    names = [name.strip() for name in recipes.split(",") if name.strip()] or recipe_names()
+    found = comparing.compare(Place(directory), {name: load_recipe(name).recipe for name in names})
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        comparing.render(found, Console())
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="a dataset's directory", metavar="RUN_A")],
+    after: Annotated[str, typer.Argument(help="another one", metavar="RUN_B")],
+    examples: Examples = differing.EXAMPLES,
+    as_json: Json = False,
+) -> None:
+    """Say which files changed their verdict between two datasets, and why; --json lists every file, one per line.
+
+    Example:
+
+        thresher diff build/june build/july
+    """
+    found = differing.diff(Place(before), Place(after), examples=examples)
+    if not as_json:
+        differing.render(found, Console())
+        return
+    sys.stdout.buffer.write(orjson.dumps({"summary": found.to_dict()}, default=str) + b"\n")
+    for change in found.changes():
+        sys.stdout.buffer.write(orjson.dumps(change, default=str) + b"\n")
+
+
+@app.command()
+def sample(
+    directory: DatasetDir,
+    rule: Annotated[str, typer.Option(help="a rule, or 'kept'")] = "",
+    n: Annotated[int, typer.Option("--n", help="files on the sheet", min=1)] = 50,
+    seed: Annotated[int, typer.Option(help="another seed draws other files")] = 0,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="the sheet: a .html page to label in a browser, or .csv")
+    ] = "",
+    labels: Annotated[
+        str, typer.Option(help="a labelled sheet (.csv) to read back: prints the rule's precision")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Write a sheet of files that a rule drops, to be looked at; or read the labels back: how often is it right?
+
+    Examples:
+
+        thresher sample build/demo --rule line_max --n 50 --output line_max.html
+
+        thresher sample build/demo --labels line_max-labels.csv
+    """
+    if bool(rule) == bool(labels):
+        raise typer.BadParameter("expected one of --rule and --labels", param_hint="--rule")
+    if labels:
+        _estimate(labels, as_json=as_json)
+        return
+    sheet = sampling.draw(Place(directory), rule, n, seed)
+    target = Path(output or f"{rule}.html")
+    if target.suffix not in {".html", ".csv"}:
+        raise OutputError(f"--output {target}: expected .html or .csv", hint=f"for example: {rule}.html")
+    (sampling.write_html if target.suffix == ".html" else sampling.write_csv)(sheet, target)
+    if as_json:
+        print_json({"rule": rule, "files": len(sheet.items), "of": sheet.population, "sheet": str(target)})
+        return
+    console = Console()
+    console.print(f"{escape(str(target))}: {len(sheet.items)} of {sheet.population:,} files", highlight=False)
+    console.print(
+        "look at each file, label it, save the labels, then: "
+        f"thresher sample {escape(directory)} --labels FILE.csv",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _estimate(labels: str, *, as_json: bool) -> None:
+    found = sampling.estimate(sampling.read_labels(labels))
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        Console().print(str(found), highlight=False, soft_wrap=True)
