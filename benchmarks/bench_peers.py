@@ -2,7 +2,7 @@
 
 The peers run in another Python (``--peers-python``, with ``dolma``, ``py-data-juicer``, ``detect-secrets``,
 ``beautifulsoup4``, ``pygments`` and ``regex`` installed), in the same run, on the same texts, on one core. What is
-measured is each tool's own function on texts that lie in memory: CPU seconds, without reading, writing and their engines.
+measured is each tool's own function on texts in memory: CPU seconds, without reading, writing and their engines.
 Thresher measures more in the same pass (all of `filters.SIGNALS`). Values are compared file by file.
 """
 

@@ -103,7 +103,7 @@ def main() -> None:
     whole, found = read(options.input), {}
     for language in LANGUAGES:
         batch = whole.filter(pc.equal(whole["language"], language))
-        megabytes = row_bytes(batch).sum() / 1e6
+        megabytes = float(row_bytes(batch).sum()) / 1e6
         if megabytes < 0.1:
             continue
         seconds = min(cpu_seconds(lambda: measure(batch)) for _ in range(options.repeat))  # noqa: B023

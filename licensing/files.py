@@ -9,13 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_WORD = re.compile(r"(?:un)?licen[cs]es?|copying\d?|copyright|copyleft")
-_KIND = re.compile(
-    r"(?:mit|expat|x11|apache|asl|bsd|gpl|lgpl|agpl|gplv|lgplv|agplv|gnu|mpl|mozilla|epl|cddl|isc|zlib|boost|bsl|cc0|cc|ofl)\d*"
-    r"|v?\d+|by|sa|psf|python|wtfpl|0bsd|artistic|ruby|lesser|lib|libs|library|clause|only|or|later|en|code|docs?|content"
-    r"|llvm"
+_WORD = r"(?:un)?licen[cs]es?|copying\d?|copyright|copyleft"
+_KIND = (
+    r"(?:mit|expat|x11|apache|asl|[al]?gplv?|bsd|gnu|mpl|mozilla|epl|cddl|isc|zlib|boost|bsl|cc|ofl)\d*"
+    r"|v?\d+|by|sa|psf|python|wtfpl|0bsd|artistic|ruby|lesser|libs?|library|clause|only|or|later|en|code|docs?|content|llvm"
 )
-_EXTENSION = re.compile(r"\.(?:txt|text|md|markdown|mdown|rst|adoc|asciidoc|org|html?)$")
+_TEXT = r"\.(?:txt|text|md|markdown|mdown|rst|adoc|asciidoc|org|html?)"
+_END = "(?=[-_. ]|$)"  # a name's parts are matched whole and once, so that no name takes long
+_NAME = rf"(?:(?>(?:{_KIND}){_END})[-_. ])*(?>(?:{_WORD}){_END})(?:[-_. ](?>(?:{_KIND}|{_WORD}){_END}))*(?:{_TEXT})?"
+_OTHERS = "readme|notice|index|makefile|third[-_]?party"
 _FOLDER = rf"(?:.*/)?licen[cs]es?/(?!{_OTHERS})(?:[a-z0-9.+_-]+\.(?:txt|text|md)|[a-z0-9+_-]+)"
 LICENSE_PATH = rf"(?:.*/)?(?:{_NAME})|{_FOLDER}"
 _MOST_CHARS = 4096
@@ -63,5 +65,5 @@ def names_a_license(path: str) -> bool:
     >>> names_a_license("LICENSE-MIT"), names_a_license("COPYING.LESSER"), names_a_license("LICENSE.txt")
     (True, True, False)
     """
-    name = _EXTENSION.sub("", path.lower().rpartition("/")[2])
-    return name == "unlicense" or _WORD.fullmatch(name) is None
+    name = re.sub(f"{_TEXT}$", "", path.lower().rpartition("/")[2])
+    return name == "unlicense" or re.fullmatch(_WORD, name) is None

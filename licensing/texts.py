@@ -36,7 +36,10 @@ _TERMS = (
     " royalty fee fees consent revoked"
 )
 _OTHER_LICENSES = "mozilla mpl mplv2 gnu gpl gplv2 gplv3 lgpl agpl copyleft proprietary"
-_TERM_PAIRS = ("may not", "not permitted", "not allowed", "not licensed", "not use", "provided that")
+_TERM_PAIRS = (
+    *("may not", "not permitted", "not allowed", "not licensed", "not use", "not include", "not grant"),
+    *("provided that", "commons clause"),
+)
 _TERMS_INSIDE = (
     f"{_TERMS} not nor except unless restriction restrictions condition conditions prior written permission"
 )

@@ -55,7 +55,7 @@ class DecideConfig:
         """The decisions that a recipe asks for."""
         dedup = recipe.dedup
         return cls(
-            recipe.filters.resolve(), dedup.exact, dedup.near, dedup.keep, recipe.contamination, recipe.pack,
+            recipe.rules(), dedup.exact, dedup.near, dedup.keep, recipe.contamination, recipe.pack,
             dedup.bands.least,
         )  # fmt: skip
 

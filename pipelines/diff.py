@@ -171,7 +171,7 @@ def _reasons(
         twin[here] = there
         twins.append(twin)
     runs = [
-        Run(side, recipe.filters.resolve(), twin, rule, names)
+        Run(side, recipe.rules(), twin, rule, names)
         for side, recipe, twin, rule in zip(sides, recipes, twins, rules, strict=True)
     ]
     return Reasons(*runs)
@@ -217,7 +217,8 @@ def render(found: Diff, console: Console) -> None:
     table.add_column("files", justify="right", no_wrap=True)
     for kind in found.kinds:
         table.add_row(kind.kind, *_verdicts(kind), count(kind.files))
-    console.print(table)
+    if found.kinds:
+        console.print(table)
     for change in found.examples:
         name = plain(f"{change.repo}:{change.path}" if change.repo else change.path)
         console.print(Text.assemble((f"{change.kind}  ", "cyan"), name, overflow="fold"))

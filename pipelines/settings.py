@@ -10,12 +10,12 @@ from columns.errors import RecipeError
 from filters import FilterConfig, needed
 from pipelines.recipe import Recipe
 
-WITHOUT_EFFECT = ("name", "about", "guard", "tokenizer", "pack", "filters.measure")
+WITHOUT_EFFECT = ("name", "about", "guard", "tokenizer", "pack", "filters.measure", "privacy.redact")
 DECIDED = (
     "filters", "dedup.exact", "dedup.near", "dedup.keep", "dedup.bands.threshold", "contamination.min_matched",
     "contamination.min_coverage", "contamination.min_tests_coverage", "contamination.suites",
 )  # fmt: skip
-MEASURED = ("filters.signals", "filters.own", "filters.tokenizer")
+MEASURED = ("filters.signals", "filters.own", "filters.tokenizer", "filters.lexing", "filters.detected")
 LINKED = ("dedup.bands",)
 READ = ("ingest", "layout")
 
@@ -43,7 +43,7 @@ def differences(base: Recipe, changed: Recipe) -> list[Setting]:
     signals = [
         one for one in _leaves(base.filters, changed.filters, "filters.") if _under(one.path, MEASURED)
     ]
-    return [*found, *signals, *_rules(base.filters.resolve(), changed.filters.resolve())]
+    return [*found, *signals, *_rules(base.rules(), changed.rules())]
 
 
 def _leaves(one: Any, other: Any, prefix: str) -> Iterator[Setting]:

@@ -1,7 +1,7 @@
 """Stored: what a dataset has measured, linked and decided, read column by column; never the content.
 
-Tables of the same part are row-aligned, so columns that a later stage found (`LATER`, in the links folder)
-are joined to the facts by position.
+Tables of the same part are row-aligned, so columns that a later stage found (licences) are joined to the
+facts by position.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from columns.files import Place
 from pipelines.dataset import Dataset, Names
 from pipelines.stage import COMMIT, outputs_fingerprint, read_json
 
-LATER = ("licenses",)
 ROW_BITS = 32
 ROW_MASK = (1 << ROW_BITS) - 1
 
@@ -49,10 +48,9 @@ class Stored:
         return range(self.names.count)
 
     @cached_property
-    def later(self) -> tuple[str, ...]:
-        """Which kinds of row-aligned columns were found after the facts."""
-        links = self.dataset.links
-        return tuple(kind for kind in LATER if links.exists(self.names.link(kind, 0)))
+    def later(self) -> tuple[Place, ...]:
+        """Where the row-aligned columns are that were found after the facts."""
+        return (self.dataset.licenses,) if self.dataset.licenses.exists(COMMIT) else ()
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -65,7 +63,8 @@ class Stored:
 
     def upstream(self) -> str:
         """What decisions are made from, as the decide stage names it; `OutputError` when it is not finished."""
-        return self._outputs(self.dataset.facts, "measure") + self._outputs(self.dataset.links, "link")
+        found = self._outputs(self.dataset.facts, "measure") + self._outputs(self.dataset.links, "link")
+        return found + "".join(self._outputs(place, "link") for place in self.later)
 
     def _outputs(self, place: Place, stage: str) -> str:
         commit = read_json(place, COMMIT)
@@ -107,8 +106,8 @@ class Stored:
 
     def _tables(self, part: int) -> Iterator[tuple[Place, str]]:
         yield self.dataset.facts, self.names.part(part)
-        for kind in self.later:
-            yield self.dataset.links, self.names.link(kind, part)
+        for place in self.later:
+            yield place, self.names.part(part)
 
 
 def read_columns(

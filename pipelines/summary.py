@@ -13,7 +13,7 @@ from columns.files import Place
 from pipelines.finished import Finished
 from pipelines.wording import count, counted, plain, share, size, step_title
 
-COLOURS = {"published": "green", "de-facto": "yellow", "ours": "cyan"}
+COLOURS = {"published": "green", "de-facto": "yellow", "unverified": "red", "ours": "cyan"}
 
 
 def summarise(place: Place) -> dict[str, Any]:

@@ -83,7 +83,8 @@ _EXTENSIONS = {
     "vim script": "vim",
     "visual basic": "vb bas",
     "vue": "vue",
-    "xml": "xml xsd xsl xslt",
+    "xml": "xml xsd",
+    "xslt": "xsl xslt",
     "yaml": "yaml yml",
     "zig": "zig",
 }

@@ -51,8 +51,8 @@ _C = """
 (return_statement) @return
 (return_statement [(identifier) (number_literal) (string_literal) (char_literal) (true) (false) (null)] @simple)
 (struct_specifier body: (_)) @class
-(declaration type: (primitive_type) declarator: (identifier)) @field
-(field_declaration type: (primitive_type) declarator: (field_identifier)) @field
+(declaration type: (primitive_type) . declarator: (identifier) .) @field
+(field_declaration type: (primitive_type) . declarator: (field_identifier) .) @field
 (declaration declarator: [(identifier) (init_declarator) (pointer_declarator) (array_declarator)] @variable)
 """
 
@@ -66,8 +66,8 @@ _CPP = """
 (return_statement) @return
 (return_statement [(identifier) (number_literal) (string_literal) (char_literal) (true) (false) (null)] @simple)
 (class_specifier body: (_)) @class
-(declaration type: [(primitive_type) (placeholder_type_specifier)] declarator: (identifier)) @field
-(field_declaration type: (primitive_type) declarator: (field_identifier)) @field
+(declaration type: [(primitive_type) (placeholder_type_specifier)] . declarator: (identifier) .) @field
+(field_declaration type: (primitive_type) . declarator: (field_identifier) .) @field
 (declaration declarator: [
   (identifier) (init_declarator) (pointer_declarator) (array_declarator) (reference_declarator)
 ] @variable)
@@ -92,8 +92,8 @@ _JAVA = """
   (identifier) (string_literal) (decimal_integer_literal) (hex_integer_literal) (true) (false) (null_literal)
 ] @simple)
 (class_declaration) @class
-(field_declaration declarator: (variable_declarator !value)) @field
-(local_variable_declaration declarator: (variable_declarator !value)) @field
+(field_declaration (variable_declarator . (identifier) .) .) @field
+(local_variable_declaration (variable_declarator . (identifier) .) .) @field
 [(field_declaration) (local_variable_declaration)] @variable
 """
 

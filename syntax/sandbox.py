@@ -34,6 +34,7 @@ from syntax.records import (
     NO_GRAMMAR,
     OUT_OF_MEMORY,
     READY,
+    READY_MARK,
     REPLY,
     REQUEST,
     TIMEOUT,

@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ["columns", "contamination", "dedup", "filters", "pipelines", "shards", "sources", "training"]
+ROOMS = [
+    "columns", "contamination", "dedup", "filters", "licensing", "pipelines", "privacy", "shards", "sources", "syntax",
+    "training",
+]  # fmt: skip
 MODULES = [
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
     for room in ROOMS

@@ -1,6 +1,6 @@
 """By hand: the comment share OpenCoder computes for languages that pygments has no lexer for, its defect included.
 
-Upstream (opc_data_filtering, document.py at 44b857e, `get_comment_by_hand`) walks over the lines, each stripped of
+Upstream (opc_data_filtering, document.py, `get_comment_by_hand`) walks over the lines, each stripped of
 white space: one that begins or ends with three double quotes, begins with ``/*`` or ends with ``*/`` switches between
 comment and code; one that begins with ``#``, ``//`` or ``--`` switches comment on, and nothing but the former switches
 it off. So one comment at the head of an assembly file makes all of it comment, and the rule ``comment share > 0.8``

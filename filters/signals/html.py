@@ -1,9 +1,9 @@
 """HTML signals: how much of a page is text that a reader sees.
 
-The published definition (BigCode, bigcode-dataset preprocessing/filtering.py at bebec92; OpenCoder, opc_data_filtering
-quality_signals/code_specific/html.py at 44b857e): parse with Beautiful Soup on Python's ``html.parser``, take script
+The published definition (BigCode, bigcode-dataset preprocessing/filtering.py at 014784c; OpenCoder, opc_data_filtering
+quality_signals/code_specific/html.py): parse with Beautiful Soup on Python's ``html.parser``, take script
 and style elements out, ``get_text()``, and compare its length with the file's. `filters.signals.html_text` does the
-same without a tree. OpenCoder does not take scripts out, but ``get_text()`` of Beautiful Soup 4.11 and newer leaves
+same without a tree. OpenCoder does not take scripts out, but ``get_text()`` of Beautiful Soup 4.9.0 and newer leaves
 script, style and template out by itself, so both agree.
 
 OpenCoder's ``parse_fail`` is an exception of the parser, which only a marked section of an unknown kind (``<![foo``)

@@ -13,68 +13,23 @@ Beautiful Soup (4.15) would keep:
 * Text in template, rt and rp elements is not visible; an end tag closes what is open inside its element.
 
 Where this differs: white space and letters in tags are those of ASCII, elements beyond `_DEPTH` open ones are not
-tracked, and unknown marked sections end at ``>`` (and are reported) where Beautiful Soup gives up on the file.
+tracked, a tag that a NUL breaks after the last ``>`` of the file has its references read, and unknown marked sections
+end at ``>`` (and are reported) where Beautiful Soup gives up on the file.
 Newer Python versions (3.13.6 and later) end comments and scripts as browsers do.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from html.entities import html5
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
+from filters.signals.html_names import IS_HIDDEN, IS_KEPT, IS_RAW, IS_VOID, html_names, name_hash, name_slot
 from filters.signals.html_tags import BLANK, NAME_END, NORMAL, SELF_CLOSED, end_tag, start_tag
 
 _DEPTH = 512
-_FNV_START, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-_SLOTS = 8192
 _VISIBLE, _RUN, _INK, _HIDDEN, _KEPT, _OPEN, _LATE, _REST, _TAGS, _REFUSED = range(10)
 _NO_CLOSE, _NO_COMMENT_END, _NO_SECTION_END = range(10, 13)
 _CLOSED = 13
-_VOID = (
-    "area base br col embed hr img input keygen link menuitem meta param source track wbr basefont bgsound command "
-    "frame image isindex nextid spacer"
-)
-_IS_RAW, _IS_HIDDEN, _IS_KEPT, _IS_VOID = range(1, 5)
-_ROLES = {_IS_RAW: "script style", _IS_HIDDEN: "template rt rp", _IS_KEPT: "pre textarea"}
-_SECTIONS = {"cdata": 3, "temp": 2, "ignore": 2, "include": 2, "rcdata": 2, "if": 1, "else": 1, "endif": 1}
-
-
-class HtmlNames(NamedTuple):
-    """Names by hash, open addressing, `_SLOTS` slots: roles of elements, lengths of references, kinds of sections."""
-
-    element_hashes: np.ndarray
-    roles: np.ndarray
-    reference_hashes: np.ndarray
-    lengths: np.ndarray
-    section_hashes: np.ndarray
-    sections: np.ndarray
-
-
-@cache
-def html_names() -> HtmlNames:
-    """The elements that matter to text and HTML's 2,125 named character references (`html.entities.html5`)."""
-    roles = {name: role for role, names in _ROLES.items() for name in names.split()}
-    roles |= {name: role for role, name in enumerate(_VOID.split(), _IS_VOID)}
-    lengths: dict[str, int] = {}
-    for name, characters in sorted(html5.items()):
-        lengths.setdefault(name.removesuffix(";"), len(characters))
-    return HtmlNames(*_table(roles), *_table(lengths), *_table(_SECTIONS))
-
-
-def _table(values: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    hashes, stored = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.int64)
-    for name, value in values.items():
-        raw = np.frombuffer(name.encode(), np.uint8)
-        key = np.uint64(_hash(raw, 0, len(raw), 0))
-        slot = _slot(hashes, key)
-        if hashes[slot] == key:
-            raise ValueError(f"html names: expected distinct hashes, got two for {name!r}")
-        hashes[slot], stored[slot] = key, value
-    return hashes, stored
 
 
 def visible_text(data: np.ndarray, offsets: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,26 +42,6 @@ def visible_text(data: np.ndarray, offsets: np.ndarray, chosen: np.ndarray) -> t
     visible, failed = np.zeros(len(chosen), np.int64), np.zeros(len(chosen), np.bool_)
     _measure_rows(data, offsets, chosen, html_names(), visible, failed)
     return visible, failed
-
-
-@njit(nogil=True, cache=True)
-def _hash(text, start, stop, folds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """FNV-1a of a name, its ASCII capitals folded when ``folds`` is not 0."""
-    value = _FNV_START
-    for at in range(start, stop):
-        byte = text[at]
-        if folds and 65 <= byte <= 90:
-            byte += 32
-        value = (value ^ np.uint64(byte)) * _FNV_PRIME
-    return value
-
-
-@njit(nogil=True, cache=True)
-def _slot(hashes, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    slot = np.int64(key & np.uint64(_SLOTS - 1))
-    while hashes[slot] != 0 and hashes[slot] != key:
-        slot = (slot + 1) % _SLOTS
-    return slot
 
 
 @njit(nogil=True, cache=True)
@@ -262,9 +197,11 @@ def _marked_section(text, at, names, state):  # type: ignore[no-untyped-def]  # 
     if kind == 0:
         state[_REFUSED] = 1
         return _skipped(_close(text, at + 3, state), state)
-    start, after = (-1, -1) if state[_NO_SECTION_END] else _spaced(text, at + 3, 93, 93 if kind > 1 else 0)
+    searched = 1 << (kind > 1)
+    known = state[_NO_SECTION_END] & searched
+    start, after = (-1, -1) if known else _spaced(text, at + 3, 93, 93 if kind > 1 else 0)
     if after < 0:
-        state[_NO_SECTION_END] |= kind > 1
+        state[_NO_SECTION_END] |= searched
         return -1
     _end_run(state)
     if kind == 3 and text[at + 8] == 91:
@@ -284,12 +221,12 @@ def _section_kind(text, start, stop, names):  # type: ignore[no-untyped-def]  # 
     """3 for CDATA, 2 for the other kinds of SGML, 1 for those of Microsoft Office, 0 for unknown ones."""
     while stop > start and BLANK[text[stop - 1]]:
         stop -= 1
-    return names.sections[_slot(names.section_hashes, _hash(text, start, stop, 1))]
+    return names.sections[name_slot(names.section_hashes, name_hash(text, start, stop, 1))]
 
 
 @njit(nogil=True, cache=True)
 def _role(names, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return names.roles[_slot(names.element_hashes, key)]
+    return names.roles[name_slot(names.element_hashes, key)]
 
 
 @njit(nogil=True, cache=True)
@@ -305,20 +242,20 @@ def _start_element(text, at, names, state, stack):  # type: ignore[no-untyped-de
     name = at + 1
     while name < len(text) and not NAME_END[text[name]]:
         name += 1
-    key = _hash(text, at + 1, name, 1)
+    key = name_hash(text, at + 1, name, 1)
     role = _role(names, key)
     if kind == SELF_CLOSED:
         return after
-    if role >= _IS_VOID:
-        state[_CLOSED + role - _IS_VOID] += 1
+    if role >= IS_VOID:
+        state[_CLOSED + role - IS_VOID] += 1
         return after
-    if role == _IS_RAW:
+    if role == IS_RAW:
         return _raw_end(text, after, at + 1, name)
     if state[_OPEN] < _DEPTH:
         stack[state[_OPEN]] = key
         state[_OPEN] += 1
-        state[_HIDDEN] += role == _IS_HIDDEN
-        state[_KEPT] += role == _IS_KEPT
+        state[_HIDDEN] += role == IS_HIDDEN
+        state[_KEPT] += role == IS_KEPT
     return after
 
 
@@ -357,8 +294,8 @@ def _end_element(text, at, names, state, stack):  # type: ignore[no-untyped-def]
         _end_run(state)
         return after
     state[_TAGS] += 1
-    key = _hash(text, start, stop, 1)
-    void = _role(names, key) - _IS_VOID
+    key = name_hash(text, start, stop, 1)
+    void = _role(names, key) - IS_VOID
     if void >= 0 and state[_CLOSED + void]:
         state[_CLOSED + void] -= 1
         return after
@@ -376,8 +313,8 @@ def _pop(names, key, state, stack):  # type: ignore[no-untyped-def]  # noqa: ANN
     while depth > 0 and state[_OPEN] >= depth:
         state[_OPEN] -= 1
         role = _role(names, stack[state[_OPEN]])
-        state[_HIDDEN] -= role == _IS_HIDDEN
-        state[_KEPT] -= role == _IS_KEPT
+        state[_HIDDEN] -= role == IS_HIDDEN
+        state[_KEPT] -= role == IS_KEPT
 
 
 @njit(nogil=True, cache=True)
@@ -399,7 +336,7 @@ def _reference(text, at, names, state):  # type: ignore[no-untyped-def]  # noqa:
         if stop < at + 2:
             state[_REST] = 1
             return at + (at + 2 == len(text))
-    slot = _slot(names.reference_hashes, _hash(text, at + 1, stop, 0))
+    slot = name_slot(names.reference_hashes, name_hash(text, at + 1, stop, 0))
     length = names.lengths[slot]
     if length:
         state[_RUN] += length

@@ -1,9 +1,10 @@
 """Lexing signals: comment and string shares, and lines with to-dos, assertions, prints and directives.
 
-The definitions are OpenCoder's (opc_data_filtering, quality_signals/code.py, code_specific/*.py and document.py, read
-at 44b857e), measured on the marks of `filters.signals.lexer` instead of on pygments tokens and regexes. Upstream cuts
-a file in two texts, comment and code, and measures each; a line is ``[^\\n]*\\n|[^\\n]+$`` everywhere. ``code lines``
-are the lines with a visible character outside comments, ``code chars`` all characters outside comments.
+The definitions are OpenCoder's (opc_data_filtering, quality_signals/code.py, code_specific/*.py and document.py, as
+copied in ray075hl/stack_v2_process_pipeline at 0f5568a), measured on the marks of `filters.signals.lexer` instead of on
+pygments tokens and regexes. Upstream cuts a file in two texts, comment and code, and measures each; a line is
+``[^\\n]*\\n|[^\\n]+$`` everywhere. ``code lines`` are the lines with a visible character outside comments, ``code
+chars`` all characters outside comments.
 
 ====================================  =============================================================================
 `comment_fraction`                    characters of comments / characters. Upstream lets pygments' line comments take

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -107,7 +108,10 @@ def sample(
     n: Annotated[int, typer.Option("--n", help="files on the sheet", min=1)] = 50,
     seed: Annotated[int, typer.Option(help="another seed draws other files")] = 0,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="the sheet: a .html page to label in a browser, or .csv")
+        str,
+        typer.Option(
+            "--output", "-o", help="the sheet: .html, to label in a browser, or .csv; without it both, named by the rule"
+        ),
     ] = "",
     labels: Annotated[
         str, typer.Option(help="a labelled sheet (.csv) to read back: prints the rule's precision")
@@ -128,25 +132,33 @@ def sample(
         _estimate(labels, as_json=as_json)
         return
     sheet = sampling.draw(Place(directory), rule, n, seed)
-    target = Path(output or f"{rule}.html")
-    if target.suffix not in {".html", ".csv"}:
-        raise OutputError(f"--output {target}: expected .html or .csv", hint=f"for example: {rule}.html")
-    (sampling.write_html if target.suffix == ".html" else sampling.write_csv)(sheet, target)
+    targets = [Path(output)] if output else [Path(f"{rule}.html"), Path(f"{rule}.csv")]
+    for target in targets:
+        _write(sheet, target)
+    written = [str(target) for target in targets]
     if as_json:
-        print_json({"rule": rule, "files": len(sheet.items), "of": sheet.population, "sheet": str(target)})
+        print_json({"rule": rule, "files": len(sheet.items), "of": sheet.population, "sheets": written})
         return
-    console = Console()
-    console.print(f"{escape(str(target))}: {len(sheet.items)} of {sheet.population:,} files", highlight=False)
-    console.print(
-        "look at each file, label it, save the labels, then: "
-        f"thresher sample {escape(directory)} --labels FILE.csv",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    lines = [
+        f"{' and '.join(written)}: {len(sheet.items)} of {sheet.population:,} files",
+        f"label each file, save the labels, then: thresher sample {directory} --labels FILE.csv",
+    ]
+    Console().print(escape("\n".join(lines)), highlight=False, soft_wrap=True)
+
+
+def _write(sheet: sampling.Sheet, target: Path) -> None:
+    writers = {".html": sampling.write_html, ".csv": sampling.write_csv}
+    if target.suffix not in writers:
+        raise OutputError(f"--output {target}: expected .html or .csv", hint=f"for example: {sheet.rule}.html")
+    try:
+        writers[target.suffix](sheet, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror}", hint="choose another --output") from error
 
 
 def _estimate(labels: str, *, as_json: bool) -> None:
     found = sampling.estimate(sampling.read_labels(labels))
     if as_json:
-        print_json(found.to_dict())
+        print_json(dataclasses.asdict(found))
     else:
-        Console().print(str(found), highlight=False, soft_wrap=True)
+        sampling.render(found, Console())

@@ -50,11 +50,10 @@ def _print_recipe(loaded: LoadedRecipe, *, as_json: bool) -> None:
     console = Console()
     console.print(f"[bold]{escape(loaded.recipe.name)}[/bold]: {escape(loaded.recipe.about)}")
     table = Table("value of", "is", "status", "source", box=None, header_style="bold", pad_edge=False)
-    colours = {"published": "green", "de-facto": "yellow", "ours": "cyan"}
     for key, value, note in rows:
         shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
         table.add_row(
-            key, escape(shown), f"[{colours.get(note.status, '')}]{note.status}[/]", escape(note.source)
+            key, escape(shown), f"[{summary.COLOURS.get(note.status, '')}]{note.status}[/]", escape(note.source)
         )
     console.print(table)
 

@@ -5,12 +5,12 @@
 `write_html`              the sheet as one page to label in a browser, offline
 `write_csv`               the sheet as a table, for a spreadsheet
 `read_labels`             labels read back from either
-`estimate`                the rule's precision with a 95 % interval, and how many files it drops wrongly
+`estimate`, `render`      the rule's precision with a 95 % interval, and how many files it drops wrongly
 ========================  =====================================================================================
 """
 
 from pipelines.sampling.draw import KEPT, Item, Sheet, draw
-from pipelines.sampling.labels import LABELS, Labels, Precision, estimate, read_labels
+from pipelines.sampling.labels import LABELS, Labels, Precision, estimate, read_labels, render
 from pipelines.sampling.page import write_csv, write_html
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "draw",
     "estimate",
     "read_labels",
+    "render",
     "write_csv",
     "write_html",
 ]

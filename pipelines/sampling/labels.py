@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 from columns.errors import InputError
 from pipelines.wording import count, counted, plain
 
@@ -174,3 +177,15 @@ def _note(labels: Labels, n: int, unsure: int) -> str:
             f"{counted(labels.unlabelled, 'file')} not labelled yet: label all of them, or the easy ones decide."
         )
     return " ".join(said)
+
+
+def render(found: Precision, console: Console) -> None:
+    """Print an estimate in three lines."""
+    right = f"right about {count(found.right)} of {counted(found.n, 'file')}: precision {found.precision:.1%}"
+    interval = f" (95 % interval {found.low:.1%} to {found.high:.1%})"
+    range_ = f"{count(found.wrongly_low)} to {count(found.wrongly_high)}"
+    wrongly = f"of {counted(found.population, 'file')}, about {count(found.wrongly)} ({range_}) treated wrongly"
+    console.print(Text.assemble((f"{plain(found.rule)}: ", "bold"), right, interval))
+    console.print(Text(wrongly))
+    if found.note:
+        console.print(Text(found.note, "dim"))

@@ -104,6 +104,7 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("stack_v2", "low_alnum_assembly"): "second-hand; the sample has no such file",
     ("stack_v2", "text_name"): "second-hand; the sample has no such file",
     ("opencoder", "unparsed"): "ours",
+    ("opencoder", "comments_upstream"): "a defect of upstream's; drops nothing without bug_compat",
     ("opencoder", "html_unparsed"): FAILED,
     ("opencoder", "javascript_invalid"): "upstream's JavaScript parser is not installed here",
     **{("opencoder", name): LANGUAGES for name in ("no_variable", "no_logic", "preprocessor", "go_test")},

@@ -12,7 +12,8 @@ from licensing.files import covered_folder, license_files, names_a_license
 
 YES = """LICENSE LICENCE License.md LICENSE.txt license.rst LICENSE.html COPYING COPYING.LESSER COPYING.LIB COPYING3
 COPYRIGHT UNLICENSE LICENSE-MIT LICENSE-APACHE LICENSE_APACHE.txt LICENSE.BSD LICENSE-2.0.txt
-MIT-LICENSE MIT-LICENSE.txt COPYING-v3 a/b/LICENSE LICENSES/MIT.txt licenses/Apache-2.0.txt vendor/x/COPYING.txt LICENSE-APACHE-2.0 GPL-LICENSE.txt
+MIT-LICENSE MIT-LICENSE.txt COPYING-v3 a/b/LICENSE LICENSES/MIT.txt licenses/Apache-2.0.txt vendor/x/COPYING.txt
+LICENSE-APACHE-2.0 GPL-LICENSE.txt
 LICENSE-CODE docs/LICENSE-DOCS LICENSE.GPLv3 COPYING.GPL"""
 NO = """license.py licenses.go License.java LicenseManager.kt copying.c NOTICE NOTICE.txt README README.md AUTHORS
 THIRD-PARTY-LICENSES.txt LICENSE-3RD-PARTY.json licenses/index.js licenses/README.md src/license/mod.rs LICENSE.png
@@ -49,6 +50,8 @@ def test_hostile_names_end_quickly():
     assert not is_license_file("LICENSE" + "-mit" * 5000)
     assert not is_license_file("mit-" * 24 + "x")
     assert not is_license_file("1" * 99 + "x")
+    assert not is_license_file("cc0-" * 500 + "x")
+    assert not is_license_file("licenses/" + "a." * 2000 + "é")
     assert not is_license_file("")
 
 

@@ -31,7 +31,7 @@ def stored(tmp_path) -> Stored:
     dataset, names = Dataset(Place(str(tmp_path))), Names(2)
     stages = [
         Stage(name, place, name, 2)
-        for name, place in (("ingest", dataset.documents), ("link", dataset.links))
+        for name, place in (("ingest", dataset.documents), ("link", dataset.licenses))
     ]
     for stage in stages:
         stage.begin()
@@ -44,8 +44,8 @@ def stored(tmp_path) -> Stored:
         }
         write_table(dataset.facts, names.part(part), [pa.RecordBatch.from_pydict(facts, FACTS)], FACTS)
         licences = {"license_id": ["MIT", "GPL-3.0", None], "license_permissive": [True, False, None]}
-        name = names.link("licenses", part)
-        write_table(dataset.links, name, [pa.RecordBatch.from_pydict(licences, LICENSES)], LICENSES)
+        name = names.part(part)
+        write_table(dataset.licenses, name, [pa.RecordBatch.from_pydict(licences, LICENSES)], LICENSES)
         edges = {"left": [part << 32], "right": [(part << 32) + 1], "similarity": [0.5]}
         write_table(dataset.links, names.link("edges", part), [pa.RecordBatch.from_pydict(edges, EDGE)], EDGE)
         write_table(dataset.documents, names.part(part), [], pa.schema([]))
