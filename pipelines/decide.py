@@ -29,13 +29,14 @@ from pipelines.decisions import (
 from pipelines.engine import Engine, run_units
 from pipelines.guard import DROPS, GuardConfig, count_drops, examples, refuse, suspects
 from pipelines.ledger import LEDGER
+from pipelines.redacting import REDACTIONS, redactions
 from pipelines.stage import Stage, UnitRecord
 from pipelines.stored import ROW_BITS, ROW_MASK, Stored, by_part
 from shards import split_of
 
 __all__ = ["DecideConfig", "decide", "decide_stage"]
 
-COPIED = ("doc_id", "repo", "ref", "path", "language", "size")
+COPIED = ("doc_id", "repo", "ref", "path", "language", "size", "content_hash")
 GUARD_NAMED = 5
 
 
@@ -109,12 +110,26 @@ class LedgerPart:
         said = self.parts.verdicts(part, self.parts.stored.facts(part, config.facts()))
         choices = read_whole(self.choices, name)
         rule = first_rule(said.own(), *(_rows(choices, kind) for kind in ("exact", "near")))
-        documents = read_whole(dataset.documents, name, [*COPIED, "content_hash"]).combine_chunks()
+        documents = read_whole(dataset.documents, name, [*COPIED]).combine_chunks()
         ledger = ledger_batch(documents, said, choices, rule, config)
         drops = count_drops(ledger.select(["language", "repo"]), rule, len(config.rules()))
         write_table(drops_place(dataset), name, [drops], DROPS)
         write_table(dataset.ledger, name, [ledger], LEDGER)
-        return UnitRecord((name,), _counts(ledger, rule, config.rules()), {})
+        counts = _counts(ledger, rule, config.rules())
+        outputs = (name,)
+        if config.redact:
+            counts |= self._redact(part, np.asarray(ledger.column("kept")))
+            outputs = (name, self.parts.stored.names.redactions(part))
+        return UnitRecord(outputs, counts, {})
+
+    def _redact(self, part: int, kept: np.ndarray) -> dict[str, int]:
+        """Record which spans of kept files are replaced; returns how many of each kind."""
+        stored = self.parts.stored
+        spans = read_whole(stored.dataset.facts, stored.names.spans(part))
+        found = redactions(spans, kept, self.parts.config.redact)
+        write_table(stored.dataset.ledger, stored.names.redactions(part), [found], REDACTIONS)
+        kinds = pc.value_counts(found.column("kind")).to_pylist()
+        return {f"redacted.{kind['values']}": kind["counts"] for kind in kinds}
 
 
 def _rows(choices: pa.Table, kind: str) -> np.ndarray:

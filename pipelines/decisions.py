@@ -21,7 +21,7 @@ from columns.batch import concat
 from columns.fingerprint import code_fingerprint, fingerprint
 from contamination import ContaminationConfig, contaminated
 from dedup import DECISION, KeepConfig, Participants, choose_exact, choose_near, rank
-from filters import FilterConfig, failed, needed
+from filters import FilterConfig, OwnCode, failed, failed_own, needed, own_rules
 from pipelines.dataset import Dataset
 from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
 from pipelines.stage import Stage
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CODE = (
     "columns", "filters", "dedup", "contamination", "shards", "pipelines.decide", "pipelines.decisions",
-    "pipelines.ledger", "pipelines.stored",
+    "pipelines.ledger", "pipelines.redacting", "pipelines.stored",
 )  # fmt: skip
 LAST_KEYS = ("content_hash", "doc_id")
 KEYS = {"licensed": "license", "newest": "updated", "oldest": "updated", "short_path": "path"}
@@ -49,6 +49,8 @@ class DecideConfig:
     contamination: ContaminationConfig
     pack: PackConfig
     least: float = 0.0
+    own: tuple[OwnCode, ...] = ()
+    redact: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, recipe: Recipe) -> DecideConfig:
@@ -56,27 +58,25 @@ class DecideConfig:
         dedup = recipe.dedup
         return cls(
             recipe.rules(), dedup.exact, dedup.near, dedup.keep, recipe.contamination, recipe.pack,
-            dedup.bands.least,
+            dedup.bands.least, recipe.filters.own, recipe.privacy.redacted,
         )  # fmt: skip
 
     def fingerprint(self) -> str:
         """Equal when the ledger would be equal."""
-        rooms = ("columns", "filters", "dedup", "contamination", "shards")
-        code = code_fingerprint(
-            *rooms, "pipelines.decide", "pipelines.decisions", "pipelines.ledger", "pipelines.stored"
-        )
         split = [self.pack.shuffle_seed, self.pack.validation_fraction]
-        chosen = [self.filters, self.exact, self.near, self.keep, self.contamination, self.least]
-        return fingerprint([*chosen, split, code])
+        chosen = [self.filters, self.own, self.exact, self.near, self.keep, self.contamination, self.least]
+        return fingerprint([*chosen, self.redact, split, code_fingerprint(*CODE)])
 
     def rules(self) -> list[str]:
         """Every rule in the order of decision."""
         names = [PROBLEM_RULE, EXACT_RULE, *(rule.name for rule in self.filters.rules)]
-        return [*names, CONTAMINATED_RULE, NEAR_RULE]
+        own = [rule.name for code in self.own for rule in own_rules(code)]
+        return [*names, *own, CONTAMINATED_RULE, NEAR_RULE]
 
     def facts(self) -> list[str]:
         """The facts that `verdicts` reads, sorted."""
-        return sorted({"problem", *needed(self.filters)})
+        own = [name for code in self.own for rule in own_rules(code) for name in rule.parameters]
+        return sorted({"problem", *own, *needed(self.filters)})
 
     def ranked(self) -> list[str]:
         """The facts that decide which of several duplicates stays, sorted."""
@@ -110,7 +110,15 @@ def verdicts(facts: pa.Table, overlaps: pa.Table, config: DecideConfig) -> Verdi
     problem = np.asarray(pc.is_valid(facts.column("problem")))
     used = overlaps if config.contamination.suites else overlaps.slice(0, 0)
     found = contaminated(used, facts.num_rows, config.contamination)
-    return Verdicts(problem, failed(facts, config.filters), found.mask, found.tasks)
+    said = [failed(facts, config.filters), *(failed_own(code, facts) for code in config.own)]
+    return Verdicts(problem, _beside(said), found.mask, found.tasks)
+
+
+def _beside(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    columns = {name: batch.column(name) for batch in batches for name in batch.schema.names}
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
 class Links(NamedTuple):

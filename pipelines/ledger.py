@@ -14,6 +14,7 @@ LEDGER = pa.schema(
         pa.field("path", pa.string()),
         pa.field("language", pa.string()),
         pa.field("size", pa.int64()),
+        pa.field("content_hash", pa.binary(32)),
         pa.field("kept", pa.bool_()),
         pa.field(
             "rule", pa.string(), metadata={"about": "the first rule that dropped the file; null when kept"}

@@ -21,10 +21,10 @@ REDACTIONS = SPANS
 _EVERY_KIND = PrivacyConfig(kinds=tuple(KINDS), redact=tuple(KINDS))
 
 
-def redactions(spans: pa.Table, kept: np.ndarray, config: PrivacyConfig) -> pa.RecordBatch:
-    """The spans that are replaced: those of kept files (``bool[rows of the part]``) whose kind is to be redacted."""
-    kinds = pc.is_in(spans.column("kind"), pa.array(config.redact, pa.string()))
-    wanted = np.asarray(kinds) & kept[np.asarray(spans.column("row"))]
+def redactions(spans: pa.Table, kept: np.ndarray, kinds: Sequence[str]) -> pa.RecordBatch:
+    """The spans that are replaced: those of kept files (``bool[rows of the part]``) of the given kinds."""
+    chosen = pc.is_in(spans.column("kind"), pa.array(kinds, pa.string()))
+    wanted = np.asarray(chosen) & kept[np.asarray(spans.column("row"))]
     return concat(spans.filter(pa.array(wanted)).to_batches(), REDACTIONS)
 
 

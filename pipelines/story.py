@@ -131,7 +131,7 @@ def tell(place: Place, file: str) -> Story:
     kept = bool(decision["kept"])
     return Story(
         file=FileName.of(identity), ref=identity.ref or "", language=identity.language or "", size=identity.size or 0,
-        content_hash=(facts.get("content_hash") or b"").hex(), problem=facts.get("problem") or "", kept=kept,
+        content_hash=(decision["content_hash"] or b"").hex(), problem=facts.get("problem") or "", kept=kept,
         rule=decision["rule"] or "", split=decision["split"] or "", signals=signals,
         verdict=verdict(dataset, decision, facts, keeper), keeper=FileName.of(keeper) if keeper else None,
         similarity=decision["similarity"], exact=_exact(dataset, number), near=_near(dataset, number),

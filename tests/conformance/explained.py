@@ -20,7 +20,8 @@ class Reason(NamedTuple):
 
 
 def digit_share(text: str) -> float:
-    return sum(c in "0123456789" for c in text) / len(text) if text else 0.0
+    visible = [c for c in text if not c.isspace()]
+    return sum(c in "0123456789" for c in visible) / len(visible) if visible else 0.0
 
 
 def shown(file: File) -> int:
@@ -35,8 +36,8 @@ def by_newlines(file: File) -> bool:
 
 NO_WORDS = "Upstream has no value, and so no verdict, for a file without words; here it is 0."
 DIGITS = (
-    "Upstream divides by the characters that are not white space and counts all Unicode digits; digit_fraction is "
-    "[0-9] in all characters."
+    "Upstream counts all Unicode digits and gives a file without visible characters the share 1; here digits are "
+    "[0-9], and such a file has the share 0 and is dropped by other rules."
 )
 SCRIPTS = "Upstream counts the text of scripts and styles as visible; the signal, StarCoder's, does not."
 COMMENTS = (

@@ -30,7 +30,7 @@ RULES = [
 LEDGER = pa.schema(
     [
         ("doc_id", pa.binary(16)), ("repo", pa.string()), ("ref", pa.string()), ("path", pa.string()),
-        ("language", pa.string()), ("size", pa.int64()), ("kept", pa.bool_()),
+        ("language", pa.string()), ("size", pa.int64()), ("content_hash", pa.binary(32)), ("kept", pa.bool_()),
         ("rule", pa.string()), ("failed", pa.list_(pa.string())), ("keeper", pa.binary(16)),
         ("similarity", pa.float32()), ("tasks", pa.list_(pa.string())), ("split", pa.string()),
     ]
