@@ -61,6 +61,7 @@ class Build:
         preflight.check_output(self.options.place)
         preflight.check_tokenizer(self.loaded.recipe.tokenizer)
         preflight.check_suites(self.loaded.recipe.contamination)
+        preflight.check_own_code(self.loaded.recipe.families())
         for name in STAGES:
             runner: Callable[[], None] = getattr(self, f"_{name}")
             if name in self.options.stages:

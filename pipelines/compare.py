@@ -24,9 +24,12 @@ from pipelines.ledger import CONTAMINATED_RULE
 from pipelines.recipe import Recipe
 from pipelines.settings import unmeasured
 from pipelines.stored import Stored
-from pipelines.wording import count, plain, share, size
+from pipelines.terminal import fitting, print_text, table
+from pipelines.wording import count, counted, plain, share, size
 
-LISTED = 25
+NAMED = 4
+WIDEST = 16
+ALL = "all languages"
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,34 @@ class NotApplied:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Retention by language and recipe; ``notes`` says what a recipe asks for beyond its rules."""
+    """Retention by language and recipe; ``notes`` says what a recipe asks for beyond its rules.
+
+    ``made_for``: the languages that each recipe reads, in their order; empty for every language.
+    """
 
     recipes: tuple[str, ...]
+    made_for: tuple[tuple[str, ...], ...]
     total: Row
     languages: tuple[Row, ...]
     not_applied: tuple[NotApplied, ...]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for ``--json``."""
-        return dataclasses.asdict(self)
+        """Plain data for ``--json``: what belongs to a recipe is under its name."""
+        rows = [self._named(row) for row in (self.total, *self.languages)]
+        made_for = {name: list(one) for name, one in zip(self.recipes, self.made_for, strict=True)}
+        left_out = [dataclasses.asdict(rule) for rule in self.not_applied]
+        return {
+            "recipes": list(self.recipes), "made_for": made_for, "total": rows[0], "languages": rows[1:],
+            "not_applied": left_out, "notes": list(self.notes),
+        }  # fmt: skip
+
+    def _named(self, row: Row) -> dict[str, Any]:
+        plain_data = dataclasses.asdict(row)
+        cells = {
+            key: dict(zip(self.recipes, plain_data[key], strict=True)) for key in ("filters", "all_rules")
+        }
+        return {"language": row.name, "read": plain_data["read"], **cells}
 
 
 def compare(place: Place, recipes: Mapping[str, Recipe]) -> Comparison:
@@ -89,7 +109,8 @@ def compare(place: Place, recipes: Mapping[str, Recipe]) -> Comparison:
     alone = [_filtered(corpus, at, config) for at, config in enumerate(configs)]
     decided = [corpus.decide(at, config) == len(config.rules()) for at, config in enumerate(configs)]
     total, languages = _rows(corpus, alone, decided)
-    return Comparison(tuple(recipes), total, languages, tuple(left_out), tuple(_notes(recipes)))
+    made_for = tuple(recipe.ingest.languages for recipe in recipes.values())
+    return Comparison(tuple(recipes), made_for, total, languages, tuple(left_out), tuple(_notes(recipes)))
 
 
 def _without(config: DecideConfig, names: set[str]) -> DecideConfig:
@@ -107,7 +128,7 @@ def _rows(
     corpus: Corpus, alone: Sequence[np.ndarray], decided: Sequence[np.ndarray]
 ) -> tuple[Row, tuple[Row, ...]]:
     read, *kept = (_by_language(corpus, mask) for mask in (np.ones(corpus.files, bool), *alone, *decided))
-    names = [*corpus.languages, "all languages"]
+    names = [*corpus.languages, ALL]
     rows = [
         Row(
             name, read[at], tuple(one[at] for one in kept[: len(alone)]),
@@ -129,15 +150,17 @@ def _by_language(corpus: Corpus, mask: np.ndarray) -> list[Retained]:
 
 
 def _notes(recipes: Mapping[str, Recipe]) -> list[str]:
+    made_for: dict[tuple[str, ...], list[str]] = {}
+    for name, recipe in recipes.items():
+        made_for.setdefault(recipe.ingest.languages, []).append(name)
     found = [
-        f"{name} is made for {', '.join(recipe.ingest.languages)}; its rules are applied to every language here"
-        for name, recipe in recipes.items() if recipe.ingest.languages
-    ]  # fmt: skip
+        f"{', '.join(names)}: made for {', '.join(languages)} only"
+        for languages, names in made_for.items()
+        if languages
+    ]
     bands = {_pairs_of(recipe) for recipe in recipes.values() if recipe.dedup.near}
     if len(bands) > 1:
-        found.append(
-            "near-duplicates: all recipes use the pairs that this dataset has, not their own parameters"
-        )
+        found.append("near-duplicates: the pairs stored here, for every recipe")
     return found
 
 
@@ -146,37 +169,73 @@ def _pairs_of(recipe: Recipe) -> tuple[object, ...]:
     return (recipe.dedup.minhash, dataclasses.replace(recipe.dedup.bands, threshold=0.0))
 
 
-def render(found: Comparison, console: Console) -> None:
-    """Print the retention table; names from the dataset are shown as harmless text."""
-    console.print(_table(found, "files"))
-    console.print()
-    console.print(_table(found, "bytes"))
-    for rule in found.not_applied:
-        said = f"{rule.recipe}: rule {rule.rule} is not applied ({rule.why})"
-        console.print(Text(plain(said), "yellow", overflow="fold"))
-    if found.not_applied:
-        console.print(Text("to measure it: build with filters.measure: [all]", "cyan"))
+def render(found: Comparison, console: Console, *, by_bytes: bool = False) -> None:
+    """Print what each recipe keeps, in files, then in bytes when asked; names are shown as harmless text."""
+    for unit in ("files", "bytes")[: 1 + by_bytes]:
+        choices = ([_table(found, unit, shown)] for shown in range(len(found.languages), -1, -1))
+        console.print(*fitting(console, choices))
+        console.print()
+    print_text(
+        console,
+        "languages: kept by the filters alone; all rules: duplicates and benchmarks taken out too",
+        "dim",
+    )
+    _print_left_out(found.not_applied, console)
+    marked = any(_foreign(found, at, row) for at in range(len(found.recipes)) for row in found.languages)
     for note in found.notes:
-        console.print(Text(plain(note), "dim", overflow="fold"))
+        print_text(console, f"· {note}" if marked and ": made for " in note else note, "dim")
 
 
-def _table(found: Comparison, unit: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(f"{unit} kept by", overflow="fold")
-    table.add_column("read", justify="right", no_wrap=True)
-    for name in found.recipes:
-        table.add_column(plain(name), justify="right", overflow="fold")
-        table.add_column("all rules", justify="right", overflow="fold", style="dim")
-    for row in (found.total, *found.languages[:LISTED]):
-        table.add_row(Text(plain(row.name) or "unknown"), *_cells(row, unit))
-    if len(found.languages) > LISTED:
-        table.add_row(Text(f"and {count(len(found.languages) - LISTED)} more (--json lists all)", "dim"))
-    return table
+def _foreign(found: Comparison, recipe: int, row: Row) -> bool:
+    """Whether a recipe does not read a language."""
+    return bool(found.made_for[recipe]) and row.name not in (*found.made_for[recipe], ALL)
 
 
-def _cells(row: Row, unit: str) -> list[str]:
-    whole = getattr(row.read, unit)
-    cells = [count(whole) if unit == "files" else size(whole)]
-    for alone, decided in zip(row.filters, row.all_rules, strict=True):
-        cells += [share(getattr(alone, unit), whole), share(getattr(decided, unit), whole)]
-    return cells
+def _table(found: Comparison, unit: str, shown: int) -> Table:
+    """Recipes in rows; all, the ``shown`` largest languages, the others together and all rules in columns."""
+    columns = [found.total, *found.languages[:shown]]
+    others = found.languages[shown:]
+    if others:
+        columns.append(_together(others, len(found.recipes)))
+    made = table(f"{unit} kept", [*(_heading(row) for row in columns), "all rules"])
+    whole = [getattr(row.read, unit) for row in (*columns, found.total)]
+    made.add_row(
+        "all that was read", *(count(one) if unit == "files" else size(one) for one in whole), style="dim"
+    )
+    for at, name in enumerate(found.recipes):
+        cells = [_cell(row.filters[at], row, unit, foreign=_foreign(found, at, row)) for row in columns]
+        made.add_row(Text(plain(name)), *cells, _cell(found.total.all_rules[at], found.total, unit))
+    return made
+
+
+def _heading(row: Row) -> str:
+    name = plain(row.name) or "unknown"
+    return "all" if row.name == ALL else name if len(name) <= WIDEST else f"{name[: WIDEST - 1]}…"
+
+
+def _cell(kept: Retained, row: Row, unit: str, *, foreign: bool = False) -> Text:
+    said = share(getattr(kept, unit), getattr(row.read, unit))
+    return Text(f"·{said}", "dim") if foreign else Text(said)
+
+
+def _together(rows: Sequence[Row], recipes: int) -> Row:
+    """Several languages as one row."""
+    filters = tuple(_sum([row.filters[at] for row in rows]) for at in range(recipes))
+    decided = tuple(_sum([row.all_rules[at] for row in rows]) for at in range(recipes))
+    return Row(f"{len(rows)} others", _sum([row.read for row in rows]), filters, decided)
+
+
+def _sum(kept: Sequence[Retained]) -> Retained:
+    return Retained(sum(one.files for one in kept), sum(one.bytes for one in kept))
+
+
+def _print_left_out(rules: Sequence[NotApplied], console: Console) -> None:
+    """One line for each recipe with rules that cannot be applied."""
+    for recipe in dict.fromkeys(rule.recipe for rule in rules):
+        names = [rule.rule for rule in rules if rule.recipe == recipe]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        said = f"{counted(len(names), 'rule')} left out, not measured here: {', '.join(names[:NAMED])}{more}"
+        print_text(console, f"{recipe}: {said}", "yellow")
+    if rules:
+        hint = "to measure all: thresher build RECIPE … --set 'filters.measure=[all]'; --json names the facts"
+        print_text(console, hint, "cyan")

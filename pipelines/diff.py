@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from columns.files import Place
 from pipelines.decisions import DecideConfig
@@ -24,8 +24,9 @@ from pipelines.reasons import Reasons, Run
 from pipelines.recipe import Recipe, recorded_recipe
 from pipelines.settings import differences
 from pipelines.shift import spread
+from pipelines.terminal import print_file, print_indented, print_text, setting, table
 from pipelines.whatif import ledger_rules
-from pipelines.wording import count, counted, plain
+from pipelines.wording import count, counted
 
 EXAMPLES = 12
 CHUNK = 20_000
@@ -72,6 +73,8 @@ class Diff:
 
     files_before: int
     files_after: int
+    kept_before: int
+    kept_after: int
     same: int
     content_changed: int
     settings: tuple[str, ...]
@@ -152,7 +155,9 @@ def diff(one: Place, other: Place, *, examples: int = EXAMPLES) -> Diff:
         fates.read(np.sort(chosen)), key=lambda one: (one.kind, one.before, one.after, one.repo, one.path)
     )
     return Diff(
-        files_before=len(sides[0].ids), files_after=len(sides[1].ids), same=int((fates.kind == SAME).sum()),
+        files_before=len(sides[0].ids), files_after=len(sides[1].ids),
+        kept_before=int((rules[0] == len(names)).sum()), kept_after=int((rules[1] == len(names)).sum()),
+        same=int((fates.kind == SAME).sum()),
         content_changed=int(pairs.changed.sum()), settings=tuple(map(str, differences(*recipes))),
         kinds=tuple(_kinds(fates, changed)), examples=tuple(shown), fates=fates,
     )  # fmt: skip
@@ -206,25 +211,59 @@ def _kinds(fates: _Fates, changed: np.ndarray) -> Iterator[Kind]:
 
 def render(found: Diff, console: Console) -> None:
     """Print what differs; names from the datasets are shown as harmless text."""
-    for setting in found.settings:
-        console.print(Text(plain(setting), "bold", overflow="fold"))
-    sizes = f"{counted(found.files_before, 'file')} before, {count(found.files_after)} after"
-    console.print(Text(f"{sizes}; {count(found.same)} have the same text and verdict, "
-                       f"{count(found.content_changed)} another text", overflow="fold"))  # fmt: skip
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("change", "before", "after"):
-        table.add_column(name, overflow="fold")
-    table.add_column("files", justify="right", no_wrap=True)
-    for kind in found.kinds:
-        table.add_row(kind.kind, *_verdicts(kind), count(kind.files))
+    for one in found.settings or ("the recipes have the same values",):
+        print_text(console, setting(one), "bold")
+    _print_totals(found, console)
     if found.kinds:
-        console.print(table)
-    for change in found.examples:
-        name = plain(f"{change.repo}:{change.path}" if change.repo else change.path)
-        console.print(Text.assemble((f"{change.kind}  ", "cyan"), name, overflow="fold"))
-        console.print(Text(f"    {plain(change.why)}", "dim", overflow="fold"))
+        console.print()
+        console.print(_kind_table(found.kinds))
+    for (kind, *verdicts), group in groupby(
+        found.examples, key=lambda one: (one.kind, one.before, one.after)
+    ):
+        shown = list(group)
+        whole = next((one.files for one in found.kinds if _key(one) == (kind, *verdicts)), len(shown))
+        console.print()
+        _print_group(shown, whole, console)
 
 
-def _verdicts(kind: Kind) -> tuple[str, str]:
-    before, after = (rule or "kept" for rule in (kind.before, kind.after))
-    return ("–" if kind.kind == KINDS[NEW] else before, "–" if kind.kind == KINDS[GONE] else after)
+def _print_totals(found: Diff, console: Console) -> None:
+    made = table("", ("before", "after"))
+    made.add_row("files", count(found.files_before), count(found.files_after))
+    made.add_row("kept", count(found.kept_before), count(found.kept_after))
+    console.print(made)
+    other = found.content_changed
+    said = f"{counted(other, 'file')} {'has' if other == 1 else 'have'} another text"
+    print_text(console, f"{counted(found.same, 'file')} with the same text and verdict in both; {said}")
+    both = found.files_before - sum(kind.files for kind in found.kinds if kind.kind == KINDS[GONE])
+    if not both and found.files_before and found.files_after:
+        print_text(console, "no file is in both: files are paired by repository and path, and the repository "
+                   "of a directory is its name; read both from directories of the same name", "yellow")  # fmt: skip
+
+
+def _kind_table(kinds: Sequence[Kind]) -> Table:
+    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    made.add_column("files", justify="right", no_wrap=True)
+    for name in ("change", "before", "after"):
+        made.add_column(name, overflow="fold")
+    for kind in kinds:
+        made.add_row(count(kind.files), kind.kind, *_verdicts(kind))
+    return made
+
+
+def _key(one: Kind | Change) -> tuple[str, str, str]:
+    return (one.kind, one.before, one.after)
+
+
+def _print_group(changes: Sequence[Change], whole: int, console: Console) -> None:
+    """Example files of one kind and pair of rules, each with its reason."""
+    first = changes[0]
+    title = f"{first.kind}: {' → '.join(dict.fromkeys(_verdicts(first)))}"
+    print_text(console, f"{title}  ({len(changes)} of {counted(whole, 'file')})", "cyan")
+    for change in changes:
+        print_file(console, "  ", f"{change.repo}:{change.path}" if change.repo else change.path)
+        print_indented(console, change.why, 4)
+
+
+def _verdicts(one: Kind | Change) -> tuple[str, str]:
+    before, after = (rule or "kept" for rule in (one.before, one.after))
+    return ("–" if one.kind == KINDS[NEW] else before, "–" if one.kind == KINDS[GONE] else after)

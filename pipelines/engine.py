@@ -115,7 +115,10 @@ class Engine:
 
 
 def run_units(engine: Engine, stage: Stage, work: Callable[[int], UnitRecord], units: Sequence[int]) -> None:
-    """Run ``work`` over units of a stage as one Beam job: Create (which spreads them over workers), one ParDo."""
+    """Run ``work`` over units of a stage as one Beam job: Create (which spreads them over workers), one ParDo.
+
+    A `ThresherError` of a worker is raised as itself, whatever the runner makes of it.
+    """
     if not units:
         return
 
@@ -123,4 +126,7 @@ def run_units(engine: Engine, stage: Stage, work: Callable[[int], UnitRecord], u
         numbers = pipeline | "Units" >> engine.create(list(units))
         _ = numbers | stage.name.capitalize() >> beam.Map(RunUnit(stage, work))
 
-    engine.run(stage.name, wire)
+    try:
+        engine.run(stage.name, wire)
+    except Exception as error:
+        raise stage.problem() or error from None

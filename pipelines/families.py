@@ -175,6 +175,11 @@ def measure_families(batch: pa.RecordBatch, config: FamilyConfig) -> Measured:
     return Measured(facts, spans)
 
 
+def joined_facts(batch: pa.RecordBatch, config: FamilyConfig) -> pa.RecordBatch:
+    """All facts of `measure_families` in one batch, with the schema `FamilyConfig.schema`."""
+    return _joined(measure_families(batch, config).facts)
+
+
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     fields = [item for batch in batches for item in batch.schema]
     columns = [column for batch in batches for column in batch.columns]

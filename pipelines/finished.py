@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 from columns.errors import OutputError
 from columns.files import PartName, Place
 from columns.tables import read_whole
+from filters import FilterConfig
+from filters import Rule as FilterRule
+from pipelines.stored import read_columns
 
 FORMAT = "thresher/1"
 ROW_BITS = 32
@@ -39,6 +42,21 @@ class Rule:
     status: str = ""
     source: str = ""
     note: str = ""
+    languages: Sequence[str] = ()
+    except_languages: Sequence[str] = ()
+    probability: float = 1.0
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class OwnRule:
+    """One rule of a user's file: ``reads`` are the facts it looks at."""
+
+    name: str
+    version: int
+    about: str
+    file: str
+    reads: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -94,10 +112,25 @@ class Finished:
         return {} if found is None else found
 
     def rules(self) -> list[Rule]:
-        """The content rules of the recipe, in its order."""
-        listed = self.section("recipe", "filters", "rules") or ()
+        """The content rules of the recipe as they are applied, in its order."""
         known = Rule.__dataclass_fields__
-        return [Rule(**{key: value for key, value in rule.items() if key in known}) for rule in listed]
+        return [Rule(**{name: getattr(rule, name) for name in known}) for rule in self.filters().active]
+
+    def filters(self) -> FilterConfig:
+        """The recipe's rules, to be applied to facts; `OutputError` when this version does not know them."""
+        section = self.section("recipe", "filters")
+        try:
+            rules = tuple(_filter_rule(rule) for rule in section.get("rules", ()))
+            return FilterConfig(rules, section.get("seed", 0), bool(section.get("bug_compat")))
+        except (TypeError, ValueError) as problem:
+            raise OutputError(
+                f"{self.place.url}/manifest.json: its rules are not of this version: {problem}",
+                hint="build it again",
+            ) from problem
+
+    def own_rules(self) -> list[OwnRule]:
+        """The rules of the user's files, in order; described, never run."""
+        return [OwnRule(**rule) for rule in self.section("recipe", "filters", "own_rules") or ()]
 
     def parts(self) -> list[PartName]:
         """The parts of the ledger, in order."""
@@ -110,23 +143,48 @@ class Finished:
         return read_whole(self.place.child("ledger"), part.format(), columns)
 
     def facts(self, part: PartName, columns: list[str] | None = None) -> pa.Table:
-        """The facts of one part, row-aligned with its ledger."""
-        return read_whole(self.place.child("facts"), part.format(), columns)
+        """The facts of one part and the licences found later, row-aligned with its ledger."""
+        found = pa.table({})
+        for place in self._facts(part):
+            table = read_columns(place, part.format(), columns)
+            for name in table.column_names:
+                if name not in found.column_names:
+                    found = found.append_column(name, table.column(name))
+        return found
+
+    def schema(self) -> pa.Schema:
+        """Every column of `facts`; empty for a dataset without parts."""
+        fields: dict[str, pa.Field] = {}
+        for part in self.parts()[:1]:
+            for place in self._facts(part):
+                with place.open(part.format()) as source:
+                    fields = {field.name: field for field in pq.read_schema(source)} | fields
+        return pa.schema(fields.values())
 
     def signals(self) -> pa.Schema:
         """The measured columns of the facts: numbers and yes/no, without what documents already say."""
-        parts = self.parts()
-        if not parts:
-            return pa.schema([])
-        with self.place.child("facts").open(parts[0].format()) as source:
-            schema = pq.read_schema(source)
-        return pa.schema([field for field in schema if _measured(field)])
+        return pa.schema([field for field in self.schema() if _measured(field)])
+
+    def _facts(self, part: PartName) -> list[Place]:
+        later = self.place.child("licenses")
+        return [self.place.child("facts"), *([later] if later.exists(part.format()) else [])]
 
     def overlaps(self, part: PartName) -> pa.Table | None:
         """The benchmark overlaps of one part, or None when there is no such file."""
-        name = PartName("overlaps", part.index, part.count, "parquet").format()
-        facts = self.place.child("facts")
-        return read_whole(facts, name) if facts.exists(name) else None
+        return self._beside("facts", "overlaps", part)
+
+    def spans(self, part: PartName) -> pa.Table | None:
+        """The secrets and personal data found in one part, by place and kind, or None when nobody looked."""
+        return self._beside("facts", "spans", part)
+
+    def redactions(self, part: PartName) -> pa.Table | None:
+        """The spans of one part that are replaced in the shards, or None when nothing is."""
+        return self._beside("ledger", "redactions", part)
+
+    def _beside(self, folder: str, stem: str, part: PartName) -> pa.Table | None:
+        name = PartName(stem, part.index, part.count, "parquet").format()
+        place = self.place.child(folder)
+        return read_whole(place, name) if place.exists(name) else None
 
     def links(self, stem: str) -> Iterator[pa.Table]:
         """The tables of one kind of link (``exact``, ``edges``, ``buckets``), file by file."""
@@ -186,6 +244,15 @@ class Finished:
                     found |= {row_id(part, row): text or "" for row, text in pairs}
                 start = stop
         return found
+
+
+def _filter_rule(written: Mapping[str, Any]) -> FilterRule:
+    """A rule of the manifest; JSON has no tuples."""
+    return FilterRule(**{name: _tupled(value) for name, value in written.items()})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
 def row_id(part: PartName, row: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import logging
 import shutil
@@ -9,12 +10,17 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from columns.errors import EnvironmentProblem, OutputError
+from columns.errors import EnvironmentProblem, OutputError, RecipeError
 from columns.files import Place
 from contamination import ContaminationConfig, load_suite
+from filters import check_own
+from pipelines.families import FamilyConfig, joined_facts
 from shards import TokenizerConfig, make_tokenizer
 
-ROOMS = ("columns", "sources", "filters", "dedup", "contamination", "shards", "training", "pipelines")
+ROOMS = (
+    "columns", "sources", "filters", "syntax", "licensing", "privacy", "dedup", "contamination", "shards", "training",
+    "pipelines",
+)  # fmt: skip
 SPACE_FACTOR = 3.0
 
 
@@ -81,6 +87,15 @@ def check_suites(config: ContaminationConfig) -> None:
     """Refuse a benchmark suite that cannot be loaded."""
     for name in config.suites:
         load_suite(name)
+
+
+def check_own_code(config: FamilyConfig) -> None:
+    """Run a recipe's own functions on small documents: refuse what raises, or depends on the batch."""
+    for at, code in enumerate(config.own):
+        before = dataclasses.replace(config, own=config.own[:at])
+        found = check_own(code, lambda batch, before=before: joined_facts(batch, before))  # type: ignore[misc]
+        if found:
+            raise RecipeError(found[0], hint="docs/own-rules.md says what a function may depend on")
 
 
 def check_space(place: Place, input_bytes: int) -> None:

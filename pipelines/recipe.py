@@ -26,7 +26,7 @@ from pydantic_core import ErrorDetails
 from columns.errors import RecipeError
 from columns.fingerprint import fingerprint
 from contamination import ContaminationConfig
-from filters import FilterConfig, Rule, load_own, load_preset, needed, preset_names
+from filters import FilterConfig, Rule, load_own, load_preset, needed, own_schema, preset_names
 from licensing import LICENSE_PATH
 from pipelines.families import FamilyConfig, chosen, known_facts
 from pipelines.guard import GuardConfig
@@ -160,7 +160,11 @@ def _with_own(source: RecipeFile) -> dict[str, Any]:
         return source.data
     if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
         raise RecipeError(f"{source.where('filters', 'own')}: filters.own: expected a list of .py files")
-    codes = [dataclasses.asdict(load_own(Path(source.origin).parent / path, known_facts())) for path in paths]
+    facts, codes = known_facts(), []
+    for path in paths:
+        code = load_own(Path(source.origin).parent / path, facts)
+        facts |= set(own_schema(code).names)
+        codes.append(dataclasses.asdict(code))
     return merge(source.data, {"filters": {"own": codes}})
 
 

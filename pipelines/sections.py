@@ -14,11 +14,14 @@ from filters import (
     Rule,
     SignalsConfig,
     load_preset,
+    own_rules,
     preset_names,
 )
 from licensing import AssignConfig, LicensesConfig
+from pipelines.ledger import CONTAMINATED_RULE, EVIDENCE_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
 from privacy import DEFAULT_KINDS, PrivacyConfig
 
+RESERVED = (PROBLEM_RULE, EXACT_RULE, EVIDENCE_RULE, CONTAMINATED_RULE, NEAR_RULE)
 _FORBID: dict[str, str] = {"extra": "forbid"}
 
 
@@ -88,7 +91,14 @@ class FilterSection:
         for name in (*self.values, *self.without):
             if name not in known:
                 raise ValueError(f"rule {name!r}: preset {self.preset} has {', '.join(known)}")
-        self.resolve()
+        names = [rule.name for rule in self.resolve().rules]
+        names += [rule.name for code in self.own for rule in own_rules(code)]
+        for name in names:
+            if name in RESERVED or names.count(name) > 1:
+                raise ValueError(f"rule {name!r}: the name is taken; choose another one")
+        files = [code.name for code in self.own]
+        if len(set(files)) < len(files):
+            raise ValueError(f"own: expected files of different names, got {', '.join(files)}")
 
     def resolve(self) -> FilterConfig:
         """The preset with this recipe's changes, which are marked as ours, then the rules it adds."""

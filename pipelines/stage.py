@@ -16,12 +16,14 @@ from typing import Any
 
 import orjson
 
+from columns.errors import ThresherError
 from columns.files import Place
 from columns.fingerprint import fingerprint
 
 COMMIT = "_stage.json"
 _RECORDS = ".done"
 _STARTED = "started.json"
+_PROBLEM = "problem.json"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Stage:
             self.place.remove_tree()
             self._records.write_bytes(_STARTED, orjson.dumps(self._identity()))
         self.place.remove([COMMIT])
+        self._records.remove([_PROBLEM])
         self.place.sweep()
         self._records.sweep()
         done = set(self.done())
@@ -79,6 +82,17 @@ class Stage:
         outputs = [{"name": name, **describe(self.place, name)} for name in record.outputs]
         data = {"outputs": outputs, "counts": dict(record.counts), "info": dict(record.info)}
         self._records.write_bytes(f"{unit:05d}.json", orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
+
+    def fail(self, error: ThresherError) -> None:
+        """Leave word of what the user can mend (called by the worker: runners hand on text, not exceptions)."""
+        said = {"kind": type(error).__name__, "what": error.what, "hint": error.hint}
+        self._records.write_bytes(_PROBLEM, orjson.dumps(said))
+
+    def problem(self) -> ThresherError | None:
+        """The error that a worker left word of."""
+        said = read_json(self._records, _PROBLEM)
+        kinds = {kind.__name__: kind for kind in ThresherError.__subclasses__()}
+        return None if said is None else kinds.get(said["kind"], ThresherError)(said["what"], hint=said["hint"])
 
     def commit(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Fold the records into the commit file; returns its content."""
@@ -152,5 +166,9 @@ class RunUnit:
 
     def __call__(self, unit: int) -> int:
         """Do the work, then record it."""
-        self.stage.record(unit, self.work(unit))
+        try:
+            self.stage.record(unit, self.work(unit))
+        except ThresherError as error:
+            self.stage.fail(error)
+            raise
         return unit

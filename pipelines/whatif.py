@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from pipelines.recipe import Recipe
 from pipelines.settings import check_measured, check_settings, has_effect
 from pipelines.shift import Amount, Example, Fates, Shift, Sums, examples_of, language_shifts, rule_shifts
 from pipelines.stored import Stored, in_threads
+from pipelines.terminal import fitting, print_file, print_text, setting, short, table
 from pipelines.tokencount import count_tokens_of
 from pipelines.wording import count, counted, plain, share, size
 
@@ -34,7 +36,7 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class WhatIf:
-    """Two recipes over the same files; ``about`` names the amounts whose tokens are partly estimated."""
+    """Two recipes over the same files; ``estimated`` names the amounts whose tokens are partly estimates."""
 
     settings: tuple[str, ...]
     without_effect: tuple[str, ...]
@@ -47,7 +49,7 @@ class WhatIf:
     languages: tuple[Shift, ...]
     gained_examples: tuple[Example, ...]
     lost_examples: tuple[Example, ...]
-    about: tuple[str, ...]
+    estimated: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``."""
@@ -80,7 +82,7 @@ def what_if(place: Place, base: Recipe, changed: Recipe, *, examples: int = EXAM
         languages=tuple(language_shifts(total, corpus, (stays, goes, gained, lost))),
         gained_examples=examples_of(corpus, fates, np.flatnonzero(gained), examples),
         lost_examples=examples_of(corpus, fates, np.flatnonzero(lost), examples),
-        about=tuple(name for name, mask in masks.items() if tokens and (mask & ~tokens.known).any()),
+        estimated=tuple(name for name, mask in masks.items() if tokens and (mask & ~tokens.known).any()),
     )  # fmt: skip
 
 
@@ -116,28 +118,22 @@ def ledger_rules(stored: Stored, names: Sequence[str]) -> np.ndarray:
 
 def render(found: WhatIf, console: Console) -> None:
     """Print what another recipe would do; names from the dataset are shown as harmless text."""
-    for setting in found.settings:
-        console.print(Text(plain(setting), "bold", overflow="fold"))
-    for setting in found.without_effect:
-        console.print(Text(f"{plain(setting)}: changes no file's verdict", "dim", overflow="fold"))
+    for one in found.settings:
+        print_text(console, setting(one), "bold")
+    for one in found.without_effect:
+        print_text(console, f"{setting(one)}: changes no file's verdict", "dim")
+    if not found.settings and not found.without_effect:
+        print_text(console, "nothing changes: the recipe has these values already", "yellow")
     console.print(_totals(found))
-    for title, shifts in (("rule", found.rules), ("language", found.languages)):
-        changed = [
-            shift for shift in shifts if shift.gained.files or shift.lost.files or shift.before != shift.after
-        ]
-        if changed:
-            console.print(_shift_table(title, changed[:LISTED], found.about))
-        if len(changed) > LISTED:
-            console.print(Text(f"and {count(len(changed) - LISTED)} more (--json lists all)", "dim"))
-    for title, files, total in (
-        ("gained", found.gained_examples, found.gained), ("lost", found.lost_examples, found.lost)
-    ):  # fmt: skip
-        if files:
-            console.print(_example_table(f"{title}: {len(files)} of {counted(total.files, 'file')}", files))
+    if found.estimated:
+        print_text(console, "≈ partly estimated: files that are dropped now were never tokenised", "dim")
+    _print_shifts(found, console)
+    _print_examples("gained", found.gained_examples, found.gained, console)
+    _print_examples("lost", found.lost_examples, found.lost, console)
 
 
 def _totals(found: WhatIf) -> Table:
-    table = _table("", ("files", "bytes", "tokens", "of the files read"))
+    made = table("", ("files", "bytes", "tokens", "of all files"))
     rows = (
         ("kept before", found.before, ""),
         ("gained", found.gained, "+"),
@@ -145,45 +141,83 @@ def _totals(found: WhatIf) -> Table:
         ("kept after", found.after, ""),
     )
     for name, amount, sign in rows:
-        tokens = _tokens(amount, about=name.split()[-1] in found.about)
-        part = share(amount.files, found.read.files)
-        table.add_row(
-            name, f"{sign}{count(amount.files)}", f"{sign}{size(amount.bytes)}", f"{sign}{tokens}", part
-        )
-    return table
+        tokens = _tokens(amount, estimated=name.split()[-1] in found.estimated)
+        cells = (count(amount.files), size(amount.bytes), tokens, share(amount.files, found.read.files))
+        made.add_row(name, *(f"{sign if amount.files else ''}{cell}" for cell in cells))
+    return made
 
 
-def _table(title: str, numbers: Sequence[str]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(title, overflow="fold")
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _tokens(amount: Amount, *, about: bool) -> str:
+def _tokens(amount: Amount, *, estimated: bool) -> str:
     if amount.tokens is None:
         return "–"
-    return f"about {count(amount.tokens)}" if about and amount.tokens else count(amount.tokens)
+    return f"≈{short(amount.tokens)}" if estimated and amount.tokens else count(amount.tokens)
 
 
-def _shift_table(title: str, shifts: Sequence[Shift], about: Sequence[str]) -> Table:
-    verb = "drops" if title == "rule" else "keeps"
-    table = _table(title, (f"{verb} before", "after", "gained", "bytes", "tokens", "lost", "bytes", "tokens"))
+def _changed(shift: Shift) -> bool:
+    return bool(shift.gained.files or shift.lost.files)
+
+
+def _print_shifts(found: WhatIf, console: Console) -> None:
+    """The rules and languages that gain or lose files, with as many columns as fit."""
+    groups = {"rule drops": found.rules, "language keeps": found.languages}
+    changed = {title: [one for one in shifts if _changed(one)] for title, shifts in groups.items()}
+    if not any(changed.values()):
+        return
+    choices = [
+        [_shift_table(title, shifts[:LISTED], units, found.estimated) for title, shifts in changed.items()]
+        for units in (("bytes", "tokens"), ("bytes",), ())
+    ]
+    for title, made in zip(changed, fitting(console, choices), strict=True):
+        console.print()
+        console.print(made)
+        if len(changed[title]) > LISTED:
+            print_text(console, f"and {count(len(changed[title]) - LISTED)} more (--json lists all)", "dim")
+        if title == "rule drops":
+            _print_others(found.rules, console)
+
+
+def _shift_table(
+    title: str, shifts: Sequence[Shift], units: Sequence[str], estimated: Sequence[str]
+) -> Table:
+    sides = [side for side in ("gained", "lost") if any(getattr(one, side).files for one in shifts)]
+    made = table(title, ["before", "after", *(name for side in sides for name in (side, *units))])
     for shift in shifts:
         cells = [count(shift.before.files), count(shift.after.files)]
-        for name, amount, sign in (("gained", shift.gained, "+"), ("lost", shift.lost, "−")):
-            said = _tokens(amount, about=name in about)
-            shown = (f"{sign}{count(amount.files)}", f"{sign}{size(amount.bytes)}", f"{sign}{said}")
-            cells += shown if amount.files else ("", "", "")
-        table.add_row(Text(plain(shift.name) or "unknown"), *cells)
-    return table
+        for side in sides:
+            cells += _amount(getattr(shift, side), side, units, estimated=side in estimated)
+        made.add_row(Text(plain(shift.name) or "unknown"), *cells)
+    return made
 
 
-def _example_table(title: str, files: Sequence[Example]) -> Table:
-    table = _table(title, ("size",))
-    table.add_column("rule", overflow="fold")
-    for file in files:
-        name = plain(f"{file.repo}:{file.path}" if file.repo else file.path)
-        table.add_row(Text(name), size(file.size), f"{file.before or 'kept'} → {file.after or 'kept'}")
-    return table
+def _amount(amount: Amount, side: str, units: Sequence[str], *, estimated: bool) -> list[str]:
+    tokens = "–" if amount.tokens is None else f"{'≈' * estimated}{short(amount.tokens)}"
+    said = {"bytes": size(amount.bytes), "tokens": tokens}
+    shown = [count(amount.files), *(said[unit] for unit in units)]
+    return [f"{'+' if side == 'gained' else '−'}{cell}" if amount.files else "" for cell in shown]
+
+
+def _print_others(rules: Sequence[Shift], console: Console) -> None:
+    """That rules which gain and lose nothing drop more or fewer files, and why."""
+    others = [rule for rule in rules if not _changed(rule)]
+    fewer = sum(rule.after.files < rule.before.files for rule in others)
+    more = sum(rule.after.files > rule.before.files for rule in others)
+    said = [
+        f"{counted(number, 'other rule')} {'drops' if number == 1 else 'drop'} {than} files: earlier rules {do}"
+        for number, than, do in ((fewer, "fewer", "take them"), (more, "more", "leave them"))
+        if number
+    ]
+    if said:
+        print_text(console, "; ".join(said), "dim")
+
+
+def _print_examples(title: str, files: Sequence[Example], total: Amount, console: Console) -> None:
+    if not files:
+        return
+    console.print()
+    print_text(console, f"{title}: {len(files)} of {counted(total.files, 'file')}", "bold")
+    for (before, after), group in groupby(files, key=lambda file: (file.before, file.after)):
+        print_text(console, f"{before or 'kept'} → {after or 'kept'}", "cyan")
+        for file in group:
+            print_file(
+                console, f"{size(file.size):>9}  ", f"{file.repo}:{file.path}" if file.repo else file.path
+            )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 _SYMBOLS: Mapping[str, str] = {
     "gt": ">",
     "lt": "<",
+    "not_in": "not in",
     "ge": "≥",
     "le": "≤",
     "eq": "=",
@@ -16,6 +17,7 @@ _SYMBOLS: Mapping[str, str] = {
     "<=": "≤",
     "==": "=",
 }
+_LIST = 6
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
@@ -26,6 +28,25 @@ _STEPS: Mapping[str, tuple[str, str]] = {
     "contaminated": ("Benchmark contamination", "Holds a benchmark task the model will be tested on"),
     "near_duplicate": ("Near-duplicates", "Almost the same text as a file that is kept instead"),
 }
+
+
+class AnyRule(Protocol):
+    """What `drops_files` reads of a rule."""
+
+    @property
+    def signal(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def languages(self) -> Sequence[str]: ...
+    @property
+    def except_languages(self) -> Sequence[str]: ...
+    @property
+    def probability(self) -> float: ...
+    @property
+    def table(self) -> str: ...
 
 
 def plain(text: str, *, lines: bool = False) -> str:
@@ -107,14 +128,48 @@ def measured(value: Any) -> str:
 
 
 def drops_when(op: str, value: Any) -> str:
-    """The condition under which a rule drops a file.
+    """The condition under which a rule drops a file; a long list is shortened, None is a table's number.
 
-    >>> drops_when("gt", 1000), drops_when("is", True)
-    ('> 1000', 'is yes')
+    >>> drops_when("gt", 1000), drops_when("is", True), drops_when("in", ["c", "go"]), drops_when("gt", None)
+    ('> 1000', 'is yes', 'in [c, go]', '> its table')
     """
+    symbol = _SYMBOLS.get(op, op)
+    if value is None:
+        return f"{symbol} its table"
+    if isinstance(value, list | tuple):
+        return f"{symbol} [{plain(some([str(item) for item in value], _LIST))}]"
     small = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10_000
-    shown = f"{value:g}" if small else measured(value)
-    return f"{_SYMBOLS.get(op, op)} {shown}".strip()
+    return f"{symbol} {f'{value:g}' if small else measured(value)}".strip()
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """The first names of a list and how many more there are.
+
+    >>> some(["a", "b", "c", "d"], 2), some(["a", "b", "c"], 2), some([], 2)
+    ('a, b and 2 more', 'a, b and 1 more', '')
+    """
+    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def drops_files(rule: AnyRule) -> str:
+    """The whole condition of a rule: signal, threshold, languages and chance."""
+    when = drops_when(rule.op, None if rule.table else rule.value)
+    if rule.table:
+        when = f"{when} {rule.table}"
+        when += "" if rule.value is None else f" ({measured(rule.value)} when not listed)"
+    scope = f" for {some(rule.languages, _LIST)}" if rule.languages else ""
+    scope += f" except for {some(rule.except_languages, _LIST)}" if rule.except_languages else ""
+    return f"{rule.signal} {when}{scope}{chance(rule.probability)}"
+
+
+def chance(probability: float) -> str:
+    """How a rule draws the files it drops, empty when it drops all.
+
+    >>> chance(0.7), chance(1)
+    (', a share of 0.7 by chance', '')
+    """
+    return f", a share of {probability:g} by chance" if probability < 1 else ""
 
 
 def cited(status: str, source: str) -> str:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
+import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from columns.errors import OutputError
+from columns.errors import OutputError, RecipeError
 from columns.files import Place
+from filters import load_preset, preset_names
 from pipelines import compare as comparing
 from pipelines import diff as differing
 from pipelines import sampling, whatif
 from pipelines.cli.app import Changes, DatasetDir, Json, app, print_json
+from pipelines.families import known_facts
 from pipelines.finished import Finished
-from pipelines.recipe import load_recipe, recorded_recipe
+from pipelines.recipe import LoadedRecipe, Recipe, load_recipe, recorded_recipe
 from pipelines.recipefile import recipe_names
+from pipelines.sections import FilterSection
+from pipelines.settings import unmeasured
+from pipelines.stored import Stored
 
 Examples = Annotated[int, typer.Option(help="example files to show each way", min=0)]
 
@@ -49,12 +57,55 @@ def what_if(
         raise typer.BadParameter("nothing to change: give --set or --recipe", param_hint="--set")
     place = Place(directory)
     section = Finished.open(place).section("recipe")
+    _check_rules(changes or (), load_recipe(recipe) if recipe else recorded_recipe(section))
     changed = load_recipe(recipe, changes or ()) if recipe else recorded_recipe(section, changes or ())
+    _check_measured(changed.recipe, section["name"], directory)
     found = whatif.what_if(place, recorded_recipe(section).recipe, changed.recipe, examples=examples)
     if as_json:
         print_json(found.to_dict())
     else:
         whatif.render(found, Console())
+
+
+def _check_rules(changes: Sequence[str], loaded: LoadedRecipe) -> None:
+    """`RecipeError` for a --set of a rule that the recipe does not have, or of a threshold that is no number."""
+    keys = dict(text.partition("=")[::2] for text in changes)
+    preset = keys.get("filters.preset", loaded.recipe.filters.preset)
+    rules = {rule.name: rule for rule in load_preset(preset).rules} if preset in preset_names() else {}
+    known = {field.name for field in dataclasses.fields(FilterSection)}
+    for key, value in keys.items():
+        section, _, name = key.strip().partition(".")
+        if section != "filters" or "." in name or name in known:
+            continue
+        if name not in rules:
+            near = difflib.get_close_matches(name, [*rules, *known], 1)
+            hint = f"did you mean filters.{near[0]}?" if near else f"its rules: thresher recipes {preset}"
+            raise RecipeError(f"--set {key}={value}: the recipe has no rule {name}", hint=hint)
+        if rules[name].op in ("gt", "ge", "lt", "le") and not _is_threshold(value):
+            hint = f"now: {rules[name]}; for example: --set {key}=0.5, or {key}=off"
+            raise RecipeError(f"--set {key}={value}: expected a number, or off", hint=hint)
+
+
+def _is_threshold(text: str) -> bool:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return value is None or value is False or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _check_measured(recipe: Recipe, built: str, directory: str) -> None:
+    """`RecipeError` when a rule needs a fact that is not stored: names the command, or the nearest fact there is."""
+    stored = Stored.open(Place(directory)).schema.names
+    for rule, facts in unmeasured(recipe.rules(), stored)[:1]:
+        what = f"rule {rule}: {', '.join(facts)} is not measured in {directory}"
+        again = f"thresher build {built} --input … --output {directory} --set 'filters.measure=[all]'"
+        hint = f"repeat the build with everything measured: {again}"
+        for fact in sorted(set(facts) - known_facts()):
+            what = f"rule {rule}: there is no fact {fact}"
+            near = difflib.get_close_matches(fact, sorted(known_facts()), 1)
+            hint = f"did you mean {near[0]}?" if near else "the facts of a file: thresher explain DIR FILE"
+        raise RecipeError(what, hint=hint)
 
 
 @app.command()
@@ -63,9 +114,12 @@ def compare(
     recipes: Annotated[
         str, typer.Option("--recipes", help="names or YAML files, separated by commas", metavar="NAME,NAME")
     ] = "",
+    by_bytes: Annotated[bool, typer.Option("--bytes", help="print the shares of bytes as well")] = False,
     as_json: Json = False,
 ) -> None:
     """Print what each recipe would keep of the same files, by language. Without --recipes: all built-in ones.
+
+    No content is read and nothing is written. As many languages are shown as fit the terminal; --json has all.
 
     Example:
 
@@ -76,7 +130,7 @@ def compare(
     if as_json:
         print_json(found.to_dict())
     else:
-        comparing.render(found, Console())
+        comparing.render(found, Console(), by_bytes=by_bytes)
 
 
 @app.command()
@@ -96,9 +150,13 @@ def diff(
     if not as_json:
         differing.render(found, Console())
         return
-    sys.stdout.buffer.write(orjson.dumps({"summary": found.to_dict()}, default=str) + b"\n")
+    sys.stdout.buffer.write(_json_line({"summary": found.to_dict()}))
     for change in found.changes():
-        sys.stdout.buffer.write(orjson.dumps(change, default=str) + b"\n")
+        sys.stdout.buffer.write(_json_line(change))
+
+
+def _json_line(value: Any) -> bytes:
+    return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
 @app.command()
@@ -110,7 +168,9 @@ def sample(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", help="the sheet: .html, to label in a browser, or .csv; without it both, named by the rule"
+            "--output",
+            "-o",
+            help="the sheet: .html, to label in a browser, or .csv; without it both, named by the rule",
         ),
     ] = "",
     labels: Annotated[
@@ -149,11 +209,15 @@ def sample(
 def _write(sheet: sampling.Sheet, target: Path) -> None:
     writers = {".html": sampling.write_html, ".csv": sampling.write_csv}
     if target.suffix not in writers:
-        raise OutputError(f"--output {target}: expected .html or .csv", hint=f"for example: {sheet.rule}.html")
+        raise OutputError(
+            f"--output {target}: expected .html or .csv", hint=f"for example: {sheet.rule}.html"
+        )
     try:
         writers[target.suffix](sheet, target)
     except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror}", hint="choose another --output") from error
+        raise OutputError(
+            f"{target}: cannot be written: {error.strerror}", hint="choose another --output"
+        ) from error
 
 
 def _estimate(labels: str, *, as_json: bool) -> None:

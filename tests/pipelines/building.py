@@ -63,7 +63,7 @@ RESULT = ("ledger", "shards")
 def result_bytes(place: Place) -> dict[str, bytes]:
     """Everything that must be equal between equal builds: ledger, shards, tokenizer and manifest."""
     found = {"manifest.json": place.read("manifest.json"), "report.html": place.read("report.html")}
-    for folder in ("documents", "facts", "links", "ledger", "tokenizer", "shards"):
+    for folder in ("documents", "facts", "links", "licenses", "ledger", "tokenizer", "shards"):
         child = place.child(folder)
         found |= {
             f"{folder}/{name}": child.read(name) for name in child.names() if not name.startswith("_stage")

@@ -1,6 +1,8 @@
 """Families: what is measured for which recipe, row by row, whatever the batches."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -32,7 +34,9 @@ CODE += "def doubled(lines):\n    import pyarrow.compute as pc\n    return pc.mu
 
 
 def batch(files=FILES):
-    paths, languages, contents = (list(column) for column in zip(*files, strict=True)) if files else ([], [], [])
+    paths, languages, contents = (
+        (list(column) for column in zip(*files, strict=True)) if files else ([], [], [])
+    )
     content = pa.array(contents, pa.large_string())
     columns = {"path": paths, "language": languages, "content": content, "repo": ["r"] * len(files)}
     return document_batch(columns, len(files))
@@ -56,6 +60,17 @@ def test_no_fact_has_the_name_of_a_document_column():
 
     assert not set(DOCUMENT.names) & {name for f in FAMILIES.values() for name in f.schema.names}
     assert {"content", "line_max", "parse"} <= known_facts()
+
+
+def test_the_page_on_the_ledger_lists_every_signal_with_its_type_family_by_family():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "ledger.md").read_text(encoding="utf-8")
+    table = page[page.index("| signal | type | meaning |") : page.index("`signatures-…`")]
+    listed = re.findall(r"^\| (?:\*\*(\w+)\*\*|`(\w+)`) \| (\w*) ?\| \S", table, re.MULTILINE)
+    expected = []
+    for name, family in FAMILIES.items():
+        expected.append((name, "", ""))
+        expected += [("", item.name, str(item.type).replace("double", "float64")) for item in family.schema]
+    assert listed == expected
 
 
 def test_content_that_is_missing_has_no_facts_of_content():

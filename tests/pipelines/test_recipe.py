@@ -197,3 +197,18 @@ def test_nothing_private_is_looked_for_or_redacted_unless_asked():
     assert "privacy" in some.families().names
     with pytest.raises(RecipeError, match="kinds"):
         load_recipe("codex", ["privacy.kinds=[nonsense]"])
+
+
+def test_own_files_may_use_each_others_signals_but_no_name_twice(tmp_path):
+    head = "from filters import own_rule, own_signal\n@own_{kind}(version=1, about='x')\ndef {name}({parameter}):\n    return 1\n"
+    (tmp_path / "one.py").write_text(head.format(kind="signal", name="mine", parameter="content"))
+    (tmp_path / "two.py").write_text(head.format(kind="rule", name="line_max_2", parameter="mine"))
+    assert load_recipe(written(tmp_path, "extends: codex\nfilters: {own: [one.py, two.py]}\n"))
+    assert "unknown parameter 'mine'" in refused(tmp_path, "extends: codex\nfilters: {own: [two.py, one.py]}\n")
+    (tmp_path / "two.py").write_text(head.format(kind="rule", name="low_alnum", parameter="lines"))
+    assert "rule 'low_alnum': the name is taken" in refused(tmp_path, "extends: codex\nfilters: {own: [two.py]}\n")
+    text = "extends: codex\nfilters: {add: [{name: contaminated, signal: lines, op: gt, value: 3}]}\n"
+    assert "rule 'contaminated': the name is taken" in refused(tmp_path, text)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "one.py").write_text((tmp_path / "one.py").read_text().replace("mine", "other"))
+    assert "different names" in refused(tmp_path, "extends: codex\nfilters: {own: [one.py, deep/one.py]}\n")
