@@ -30,7 +30,10 @@ _PROBE = "applies"
 
 @dataclass(frozen=True)
 class Applied:
-    """One rule that is for the file: ``drops_when`` has the threshold that holds for it; ``file`` of own rules."""
+    """One rule that is for the file; ``drops_when`` has the threshold that holds for it.
+
+    A user's own rule has its ``file``, and as ``value`` those of all facts it reads.
+    """
 
     name: str
     signal: str
@@ -69,7 +72,7 @@ def apply_rules(dataset: Finished, facts: pa.Table, decision: Mapping[str, Any])
             elsewhere.append(rule.name)
         else:
             found.append(_applied(facts, rule, threshold, config.seed, gone))
-    found += [_own(rule, gone=rule.name in gone) for rule in dataset.own_rules()]
+    found += [_own(facts, rule, gone=rule.name in gone) for rule in dataset.own_rules()]
     return Sorted(tuple(sorted(found, key=lambda rule: _ORDER.index(rule.verdict))), tuple(elsewhere))
 
 
@@ -100,9 +103,7 @@ def _threshold(facts: pa.Table, rule: FilterRule) -> Any:
     return _NO_RULE if math.isnan(value) else value
 
 
-def _applied(
-    facts: pa.Table, rule: FilterRule, threshold: Any, seed: int, gone: frozenset[str]
-) -> Applied:
+def _applied(facts: pa.Table, rule: FilterRule, threshold: Any, seed: int, gone: frozenset[str]) -> Applied:
     value = facts.column(rule.signal)[0].as_py() if rule.signal in facts.column_names else None
     when = drops_when(rule.op, threshold)
     if rule.table and rule.op == "not_in":
@@ -121,11 +122,13 @@ def _applied(
     )  # fmt: skip
 
 
-def _own(rule: OwnRule, *, gone: bool) -> Applied:
-    source = f"{rule.file}, version {rule.version}"
+def _own(facts: pa.Table, rule: OwnRule, *, gone: bool) -> Applied:
+    value = {name: facts.column(name)[0].as_py() for name in rule.reads if name in facts.column_names}
+    known = any(found is not None for found in value.values()) or not value
+    verdict = FAILS if gone else PASSES if known else UNMEASURED
     return Applied(
-        rule.name, ", ".join(rule.reads), None, "", FAILS if gone else PASSES, "own rule", source,
-        about=rule.about, file=rule.file,
+        rule.name, ", ".join(rule.reads), {name: _readable(found) for name, found in value.items()}, rule.about,
+        verdict, "own rule", f"{rule.file}, version {rule.version}", about=rule.about, file=rule.file,
     )  # fmt: skip
 
 

@@ -61,7 +61,12 @@ class Build:
         preflight.check_output(self.options.place)
         preflight.check_tokenizer(self.loaded.recipe.tokenizer)
         preflight.check_suites(self.loaded.recipe.contamination)
+        preflight.check_rules_have_facts(self.loaded.recipe)
         preflight.check_own_code(self.loaded.recipe.families())
+        for rule in preflight.idle_rules(self.loaded.recipe):
+            self.display.note(
+                f"rule {rule} drops nothing: it counts tokens, and filters.tokenizer is not set"
+            )
         for name in STAGES:
             runner: Callable[[], None] = getattr(self, f"_{name}")
             if name in self.options.stages:

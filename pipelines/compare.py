@@ -197,6 +197,7 @@ def _table(found: Comparison, unit: str, shown: int) -> Table:
     others = found.languages[shown:]
     if others:
         columns.append(_together(others, len(found.recipes)))
+    partial = {rule.recipe for rule in found.not_applied}
     made = table(f"{unit} kept", [*(_heading(row) for row in columns), "all rules"])
     whole = [getattr(row.read, unit) for row in (*columns, found.total)]
     made.add_row(
@@ -204,7 +205,10 @@ def _table(found: Comparison, unit: str, shown: int) -> Table:
     )
     for at, name in enumerate(found.recipes):
         cells = [_cell(row.filters[at], row, unit, foreign=_foreign(found, at, row)) for row in columns]
-        made.add_row(Text(plain(name)), *cells, _cell(found.total.all_rules[at], found.total, unit))
+        starred = "*" if name in partial else ""
+        made.add_row(
+            Text(f"{plain(name)}{starred}"), *cells, _cell(found.total.all_rules[at], found.total, unit)
+        )
     return made
 
 
@@ -235,7 +239,7 @@ def _print_left_out(rules: Sequence[NotApplied], console: Console) -> None:
         names = [rule.rule for rule in rules if rule.recipe == recipe]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         said = f"{counted(len(names), 'rule')} left out, not measured here: {', '.join(names[:NAMED])}{more}"
-        print_text(console, f"{recipe}: {said}", "yellow")
+        print_text(console, f"* {recipe}: {said}", "yellow")
     if rules:
-        hint = "to measure all: thresher build RECIPE … --set 'filters.measure=[all]'; --json names the facts"
+        hint = "measure them: repeat the build with --set 'filters.measure=[all]'; --json names the facts"
         print_text(console, hint, "cyan")

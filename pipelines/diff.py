@@ -257,7 +257,13 @@ def _key(one: Kind | Change) -> tuple[str, str, str]:
 def _print_group(changes: Sequence[Change], whole: int, console: Console) -> None:
     """Example files of one kind and pair of rules, each with its reason."""
     first = changes[0]
-    title = f"{first.kind}: {' → '.join(dict.fromkeys(_verdicts(first)))}"
+    before, after = _verdicts(first)
+    titles = {
+        KINDS[NEW]: f"new: {after}",
+        KINDS[GONE]: f"gone: {before}",
+        KINDS[CONTENT]: f"another text: {after}",
+    }
+    title = titles.get(first.kind, f"{before} → {after}")
     print_text(console, f"{title}  ({len(changes)} of {counted(whole, 'file')})", "cyan")
     for change in changes:
         print_file(console, "  ", f"{change.repo}:{change.path}" if change.repo else change.path)

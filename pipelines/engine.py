@@ -48,7 +48,7 @@ class Engine:
     def run(self, label: str, wire: Callable[[beam.Pipeline], None]) -> None:
         """Build a pipeline with ``wire`` and wait until it is done."""
         if self.local:
-            logging.getLogger("apache_beam").setLevel(logging.ERROR)
+            logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
         else:
             logging.disable(logging.NOTSET)
             logging.basicConfig(level=logging.INFO)

@@ -134,7 +134,9 @@ FAMILIES: Mapping[str, Family] = {
 
 def known_facts() -> frozenset[str]:
     """Every fact that rules and own code may name: document columns and the facts of all families."""
-    return frozenset([*DOCUMENT.names, *(name for family in FAMILIES.values() for name in family.schema.names)])
+    return frozenset(
+        [*DOCUMENT.names, *(name for family in FAMILIES.values() for name in family.schema.names)]
+    )
 
 
 def family_of(signal: str) -> str | None:

@@ -144,9 +144,8 @@ class Finished:
 
     def facts(self, part: PartName, columns: list[str] | None = None) -> pa.Table:
         """The facts of one part and the licences found later, row-aligned with its ledger."""
-        found = pa.table({})
-        for place in self._facts(part):
-            table = read_columns(place, part.format(), columns)
+        found, *later = (read_columns(place, part.format(), columns) for place in self._facts(part))
+        for table in later:
             for name in table.column_names:
                 if name not in found.column_names:
                     found = found.append_column(name, table.column(name))

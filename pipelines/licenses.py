@@ -82,7 +82,9 @@ def _counts(found: pa.Table) -> dict[str, int]:
 def license_stage(dataset: Dataset, config: AssignConfig, upstream: str) -> Stage:
     """The stage, bound to the facts it reads."""
     code = code_fingerprint("columns", "licensing", "pipelines.licenses")
-    return Stage("licenses", dataset.licenses, fingerprint([config, code, upstream]), dataset.parts(), upstream)
+    return Stage(
+        "licenses", dataset.licenses, fingerprint([config, code, upstream]), dataset.parts(), upstream
+    )
 
 
 def find_licenses(

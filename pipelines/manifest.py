@@ -6,14 +6,19 @@ It holds no time, no host and no output path; those are in ``run.json``.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import pyarrow.compute as pc
 
 from columns.errors import OutputError
 from columns.fingerprint import code_fingerprint
 from columns.tables import read_whole
 from contamination import load_suite
 from dedup import curve
+from filters import OwnCode, own_rules
+from filters.own import OwnFunction
 from pipelines.dataset import MANIFEST, Dataset, Names
 from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, NEAR_RULE, PROBLEM_RULE
 from pipelines.recipe import LoadedRecipe
@@ -22,7 +27,12 @@ from pipelines.shard import tokens_account
 from pipelines.stage import COMMIT, outputs_fingerprint, read_json
 from shards import Manifest
 
-ROOMS = ("columns", "sources", "filters", "dedup", "contamination", "shards", "pipelines")
+ROOMS = (
+    "columns", "sources", "filters", "syntax", "licensing", "privacy", "dedup", "contamination", "shards",
+    "pipelines",
+)  # fmt: skip
+TOP_LICENSES = 20
+_FROM, _REDACTED = "from.", "redacted."
 
 
 def write_manifest(dataset: Dataset, loaded: LoadedRecipe) -> bool:
@@ -49,6 +59,8 @@ def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
         },
         "inputs": documents["inputs"],
         "documents": _documents(documents),
+        "licenses": _licenses(dataset) if loaded.recipe.licenses.detect else {},
+        "privacy": _privacy(dataset, ledger) if loaded.recipe.privacy.find else {},
         "funnel": list(funnel(ledger, loaded)),
         "dedup": _dedup(links, loaded),
         "contamination": _contamination(dataset, loaded),
@@ -67,12 +79,25 @@ def _commit(place: Any) -> dict[str, Any]:
 
 
 def describe_recipe(loaded: LoadedRecipe) -> dict[str, Any]:
-    """The recipe with every rule's citation and the status of every other value."""
+    """The recipe with every rule's citation, what the user's own rules say they are, and every other value's status."""
     recipe = loaded.recipe
     plain = dataclasses.asdict(recipe)
-    plain["filters"]["rules"] = [dataclasses.asdict(rule) for rule in recipe.filters.resolve().rules]
+    plain["filters"]["rules"] = [dataclasses.asdict(rule) for rule in recipe.rules().rules]
+    plain["filters"]["own_rules"] = [
+        _own_rule(code, rule) for code in recipe.filters.own for rule in own_rules(code)
+    ]
     plain["notes"] = {path: dataclasses.asdict(note) for path, note in sorted(loaded.notes.items())}
     return plain
+
+
+def _own_rule(code: OwnCode, rule: OwnFunction) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "version": rule.version,
+        "about": rule.about,
+        "file": code.name,
+        "reads": list(rule.parameters),
+    }
 
 
 def funnel(ledger: Mapping[str, Any], loaded: LoadedRecipe) -> Iterator[dict[str, Any]]:
@@ -97,7 +122,7 @@ def funnel(ledger: Mapping[str, Any], loaded: LoadedRecipe) -> Iterator[dict[str
 
 def _statuses(loaded: LoadedRecipe) -> dict[str, str]:
     notes = loaded.notes
-    said = {rule.name: rule.status for rule in loaded.recipe.filters.resolve().rules}
+    said = {rule.name: rule.status for rule in loaded.recipe.rules().rules}
     about = {EXACT_RULE: "dedup.exact", NEAR_RULE: "dedup.near", CONTAMINATED_RULE: "contamination.suites"}
     return {
         PROBLEM_RULE: "ours",
@@ -115,6 +140,34 @@ def _documents(documents: Mapping[str, Any]) -> dict[str, Any]:
         "problems": problems,
         "skipped": documents["skipped"],
         "parts": len(documents["outputs"]),
+    }
+
+
+def _licenses(dataset: Dataset) -> dict[str, Any]:
+    """Files by who says their licence, and the licences that most files have."""
+    counts = _commit(dataset.licenses)["counts"]
+    found: Counter[str] = Counter()
+    names = Names(dataset.parts())
+    for part in range(names.count):
+        ids = read_whole(dataset.licenses, names.part(part), ["license_id"]).column(0)
+        found.update(
+            {pair["values"]: pair["counts"] for pair in pc.value_counts(ids.drop_null()).to_pylist()}
+        )
+    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        **{key: counts.get(key, 0) for key in ("known", "permissive", "conflict")},
+        "from": {key.removeprefix(_FROM): n for key, n in sorted(counts.items()) if key.startswith(_FROM)},
+        "different": len(ranked),
+        "top": [[name, number] for name, number in ranked[:TOP_LICENSES]],
+    }
+
+
+def _privacy(dataset: Dataset, ledger: Mapping[str, Any]) -> dict[str, Any]:
+    """Finds in all files, and those replaced in the shards by kind."""
+    counts = sorted(ledger["counts"].items())
+    return {
+        "found": _commit(dataset.facts)["counts"].get("spans", 0),
+        "redacted": {key.removeprefix(_REDACTED): n for key, n in counts if key.startswith(_REDACTED)},
     }
 
 

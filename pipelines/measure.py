@@ -30,7 +30,8 @@ from pipelines.stage import Stage, UnitRecord
 from privacy import SPANS
 
 CARRIED = (
-    "doc_id", "content_hash", "problem", "repo", "ref", "path", "language", "license", "size", "stars", "forks", "updated"
+    "doc_id", "content_hash", "problem", "repo", "ref", "path", "language", "license", "size", "stars", "forks",
+    "updated",
 )  # fmt: skip
 ROOMS = ("columns", "filters", "syntax", "licensing", "privacy", "dedup", "contamination")
 WORDS = pa.field("words", pa.int32(), metadata={"about": "words of the near-duplicate step"})
@@ -57,7 +58,10 @@ class MeasureConfig:
 
 
 class Facts(NamedTuple):
-    """What one batch of documents measures to; ``facts`` and ``signature`` are row-aligned with it, the others name its rows."""
+    """What one batch of documents measures to.
+
+    ``facts`` and ``signature`` are row-aligned with it; ``overlaps`` and ``spans`` name its rows.
+    """
 
     facts: pa.RecordBatch
     signature: pa.Array
@@ -109,7 +113,11 @@ class MeasurePart:
         schema = signature_schema(self.config.minhash)
         facts = concat((m.facts for m in measured), self.config.schema())
         signature = [pa.RecordBatch.from_arrays([m.signature], schema=schema) for m in measured]
-        outputs: tuple[str, ...] = (self.names.part(part), self.names.signatures(part), self.names.overlaps(part))
+        outputs: tuple[str, ...] = (
+            self.names.part(part),
+            self.names.signatures(part),
+            self.names.overlaps(part),
+        )
         write_table(place, outputs[0], [facts], facts.schema)
         write_arrow(place, outputs[1], [concat(signature, schema)], schema)
         found = write_table(place, outputs[2], [concat((m.overlaps for m in measured), OVERLAPS)], OVERLAPS)

@@ -10,11 +10,16 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow as pa
+
+from columns.document import DOCUMENT
 from columns.errors import EnvironmentProblem, OutputError, RecipeError
 from columns.files import Place
 from contamination import ContaminationConfig, load_suite
-from filters import check_own
-from pipelines.families import FamilyConfig, joined_facts
+from filters import check_own, check_rules
+from licensing import ASSIGNED
+from pipelines.families import TOKENS, FamilyConfig, joined_facts
+from pipelines.recipe import Recipe
 from shards import TokenizerConfig, make_tokenizer
 
 ROOMS = (
@@ -87,6 +92,25 @@ def check_suites(config: ContaminationConfig) -> None:
     """Refuse a benchmark suite that cannot be loaded."""
     for name in config.suites:
         load_suite(name)
+
+
+def check_rules_have_facts(recipe: Recipe) -> None:
+    """Refuse a recipe whose rules read facts that it does not measure."""
+    detected = list(ASSIGNED) if recipe.licenses.detect else []
+    schema = pa.schema([*DOCUMENT, *recipe.families().schema(), *detected])
+    rule = next((r for r in recipe.rules().active if r.signal in ASSIGNED.names and not detected), None)
+    if rule is not None:
+        raise RecipeError(
+            f"rule {rule.name} reads {rule.signal}, which this recipe does not find out",
+            hint="set licenses.detect: true, or leave the rule out: filters.without",
+        )
+    check_rules(recipe.rules(), schema)
+
+
+def idle_rules(recipe: Recipe) -> list[str]:
+    """Rules that can drop nothing: they count tokens, and no tokenizer is named."""
+    rules = recipe.rules().active
+    return [] if recipe.filters.tokenizer else [rule.name for rule in rules if rule.signal in TOKENS.names]
 
 
 def check_own_code(config: FamilyConfig) -> None:

@@ -141,7 +141,8 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> LoadedRecipe:
 def recorded_recipe(section: Mapping[str, Any], changes: Sequence[str] = ()) -> LoadedRecipe:
     """The recipe that a manifest's ``recipe`` section records, with ``changes`` as of `load_recipe`."""
     plain = {key: value for key, value in section.items() if key != "notes"}
-    plain["filters"] = {key: value for key, value in plain["filters"].items() if key != "rules"}
+    described = ("rules", "own_rules")
+    plain["filters"] = {key: value for key, value in plain["filters"].items() if key not in described}
     notes = {path: Note(**note) for path, note in section["notes"].items()}
     return _changed(RecipeFile("manifest.json", plain, {}, notes), changes)
 

@@ -92,7 +92,9 @@ class Stage:
         """The error that a worker left word of."""
         said = read_json(self._records, _PROBLEM)
         kinds = {kind.__name__: kind for kind in ThresherError.__subclasses__()}
-        return None if said is None else kinds.get(said["kind"], ThresherError)(said["what"], hint=said["hint"])
+        return (
+            None if said is None else kinds.get(said["kind"], ThresherError)(said["what"], hint=said["hint"])
+        )
 
     def commit(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Fold the records into the commit file; returns its content."""

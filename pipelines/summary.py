@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.compute as pc
@@ -11,8 +12,9 @@ from rich.text import Text
 
 from columns.files import Place
 from pipelines.finished import Finished
-from pipelines.wording import count, counted, plain, share, size, step_title
+from pipelines.wording import count, counted, plain, share, size, some, step_meaning, step_title
 
+MANY_RULES, IDLE_NAMED = 20, 5
 COLOURS = {"published": "green", "de-facto": "yellow", "unverified": "red", "ours": "cyan"}
 
 
@@ -39,9 +41,23 @@ def summarise(place: Place) -> dict[str, Any]:
             "rows": sum(shard["rows"] for shard in shards),
             "bytes": sum(shard["bytes"] for shard in shards),
         },
+        "licenses": dict(dataset.section("licenses")),
+        "privacy": dict(dataset.section("privacy")),
         "problems": dict(dataset.section("documents", "problems")),
         "fingerprints": dict(dataset.section("fingerprints")),
     }
+
+
+def fold(funnel: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """The steps of a funnel to show, and the rules to name only: with many rules, those that removed nothing.
+
+    >>> steps = [{"rule": f"r{i}", "removed_files": i // 20} for i in range(22)]
+    >>> [len(steps) for steps in fold(steps)], len(fold(steps[1:21])[1])
+    ([2, 20], 0)
+    """
+    rules = [step for step in funnel if not step_meaning(step["rule"])]
+    idle = [step for step in rules if not step["removed_files"]] if len(rules) > MANY_RULES else []
+    return [step for step in funnel if step not in idle], idle
 
 
 def example_file(place: Place) -> str:
@@ -61,19 +77,23 @@ def example_file(place: Place) -> str:
 
 def render(summary: dict[str, Any], console: Console) -> None:
     """Print a summary; fits 80 columns."""
-    console.print(_funnel(summary))
+    shown, idle = fold(summary["funnel"])
+    console.print(_funnel(shown))
+    if idle:
+        names = some([plain(step["rule"]) for step in idle], IDLE_NAMED)
+        console.print(Text(f"{counted(len(idle), 'rule')} removed nothing: {names} (--json has all)", "dim"))
     console.print(_totals(summary))
     for name, number in sorted(summary["problems"].items()):
         console.print(Text.assemble(("problem  ", "yellow"), f"{plain(name)}: {counted(number, 'file')}"))
 
 
-def _funnel(summary: dict[str, Any]) -> Table:
+def _funnel(steps: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("rule", overflow="fold")
     table.add_column("status", no_wrap=True)
     for name in ("files", "bytes", "removed", "share"):
         table.add_column(name, justify="right", no_wrap=True)
-    for step in summary["funnel"]:
+    for step in steps:
         removed, came = step["removed_files"], step["files"] + step["removed_files"]
         status = Text(step["status"], COLOURS.get(step["status"], ""))
         gone = (f"−{count(removed)}", share(removed, came)) if removed else ("", "")
@@ -94,6 +114,8 @@ def _totals(summary: dict[str, Any]) -> Text:
         ("shards", f"{count(shards['count'])}, {counted(shards['rows'], 'row')}, {size(shards['bytes'])}"),
         ("benchmarks", _benchmarks(summary["contamination"])),
     ]
+    lines += [("licences", _licenses(summary["licenses"]))] if summary["licenses"] else []
+    lines += [("private", _private(summary["privacy"]))] if summary["privacy"] else []
     return Text("\n").join(
         [Text(""), *(Text.assemble((f"{name:<11}", "bold"), said) for name, said in lines)]
     )
@@ -129,3 +151,16 @@ def _benchmarks(contamination: dict[str, Any]) -> str:
         if suites != "none"
         else "none checked"
     )
+
+
+def _licenses(found: Mapping[str, Any]) -> str:
+    conflicts = counted(found.get("conflict", 0), "conflict")
+    return (
+        f"{count(found.get('known', 0))} known, {count(found.get('permissive', 0))} permissive, {conflicts}"
+    )
+
+
+def _private(found: Mapping[str, Any]) -> str:
+    kinds = sorted(found.get("redacted", {}).items(), key=lambda item: (-item[1], item[0]))
+    said = ", ".join(f"{plain(kind)} {count(number)}" for kind, number in kinds)
+    return f"{counted(found.get('found', 0), 'find')}; redacted in the shards: {said or 'none'}"

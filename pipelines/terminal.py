@@ -59,11 +59,12 @@ def elided(name: str, width: int) -> str:
     if cell_len(name) <= width:
         return name
     steps = re.findall(r"[^/:]*[/:]|[^/:]+$", name)
+    cut = steps[-2][-1] if len(steps) > 1 else ""
     for kept in range(len(steps) - 2, 0, -1):
-        found = f"{''.join(steps[:kept])}…/{steps[-1]}"
+        found = f"{''.join(steps[:kept])}…{cut}{steps[-1]}"
         if cell_len(found) <= width:
             return found
-    last = f"…/{steps[-1]}" if len(steps) > 1 else name
+    last = f"…{cut}{steps[-1]}"
     return last if cell_len(last) <= width else f"…{last[1 - width :]}"
 
 

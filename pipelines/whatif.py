@@ -118,8 +118,11 @@ def ledger_rules(stored: Stored, names: Sequence[str]) -> np.ndarray:
 
 def render(found: WhatIf, console: Console) -> None:
     """Print what another recipe would do; names from the dataset are shown as harmless text."""
-    for one in found.settings:
+    for one in found.settings[:LISTED]:
         print_text(console, setting(one), "bold")
+    if len(found.settings) > LISTED:
+        more = counted(len(found.settings) - LISTED, "more setting")
+        print_text(console, f"and {more} (--json lists all)", "dim")
     for one in found.without_effect:
         print_text(console, f"{setting(one)}: changes no file's verdict", "dim")
     if not found.settings and not found.without_effect:

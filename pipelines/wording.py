@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.finished import Rule
 
 _SYMBOLS: Mapping[str, str] = {
     "gt": ">",
@@ -28,25 +31,6 @@ _STEPS: Mapping[str, tuple[str, str]] = {
     "contaminated": ("Benchmark contamination", "Holds a benchmark task the model will be tested on"),
     "near_duplicate": ("Near-duplicates", "Almost the same text as a file that is kept instead"),
 }
-
-
-class AnyRule(Protocol):
-    """What `drops_files` reads of a rule."""
-
-    @property
-    def signal(self) -> str: ...
-    @property
-    def op(self) -> str: ...
-    @property
-    def value(self) -> Any: ...
-    @property
-    def languages(self) -> Sequence[str]: ...
-    @property
-    def except_languages(self) -> Sequence[str]: ...
-    @property
-    def probability(self) -> float: ...
-    @property
-    def table(self) -> str: ...
 
 
 def plain(text: str, *, lines: bool = False) -> str:
@@ -152,7 +136,7 @@ def some(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
-def drops_files(rule: AnyRule) -> str:
+def drops_files(rule: Rule) -> str:
     """The whole condition of a rule: signal, threshold, languages and chance."""
     when = drops_when(rule.op, None if rule.table else rule.value)
     if rule.table:
@@ -166,9 +150,11 @@ def drops_files(rule: AnyRule) -> str:
 def chance(probability: float) -> str:
     """How a rule draws the files it drops, empty when it drops all.
 
-    >>> chance(0.7), chance(1)
-    (', a share of 0.7 by chance', '')
+    >>> chance(0.7), chance(1), chance(0)
+    (', a share of 0.7 by chance', '', ', never drawn (share 0)')
     """
+    if probability == 0:
+        return ", never drawn (share 0)"
     return f", a share of {probability:g} by chance" if probability < 1 else ""
 
 

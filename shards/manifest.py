@@ -25,6 +25,8 @@ class Manifest:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     inputs: Sequence[Any] = ()
     documents: Mapping[str, Any] = field(default_factory=dict)
+    licenses: Mapping[str, Any] = field(default_factory=dict)
+    privacy: Mapping[str, Any] = field(default_factory=dict)
     funnel: Sequence[Mapping[str, Any]] = ()
     dedup: Mapping[str, Any] = field(default_factory=dict)
     contamination: Mapping[str, Any] = field(default_factory=dict)

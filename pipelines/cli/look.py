@@ -53,7 +53,10 @@ def _print_recipe(loaded: LoadedRecipe, *, as_json: bool) -> None:
     for key, value, note in rows:
         shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
         table.add_row(
-            key, escape(shown), f"[{summary.COLOURS.get(note.status, '')}]{note.status}[/]", escape(note.source)
+            key,
+            escape(shown),
+            f"[{summary.COLOURS.get(note.status, '')}]{note.status}[/]",
+            escape(note.source),
         )
     console.print(table)
 

@@ -184,7 +184,9 @@ def render(found: Precision, console: Console) -> None:
     right = f"right about {count(found.right)} of {counted(found.n, 'file')}: precision {found.precision:.1%}"
     interval = f" (95 % interval {found.low:.1%} to {found.high:.1%})"
     range_ = f"{count(found.wrongly_low)} to {count(found.wrongly_high)}"
-    wrongly = f"of {counted(found.population, 'file')}, about {count(found.wrongly)} ({range_}) treated wrongly"
+    wrongly = (
+        f"of {counted(found.population, 'file')}, about {count(found.wrongly)} ({range_}) treated wrongly"
+    )
     console.print(Text.assemble((f"{plain(found.rule)}: ", "bold"), right, interval))
     console.print(Text(wrongly))
     if found.note:

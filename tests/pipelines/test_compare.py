@@ -1,5 +1,6 @@
 """Compare: each recipe's retention is what a build with it keeps; what cannot be applied is named."""
 
+import dataclasses
 import io
 
 import orjson
@@ -9,7 +10,7 @@ from rich.console import Console
 from columns.errors import OutputError
 from columns.files import Place
 from columns.tables import read_whole
-from pipelines.compare import Retained, compare, render
+from pipelines.compare import Comparison, Retained, Row, compare, render
 from pipelines.recipe import load_recipe
 from tests.pipelines.building import RECIPE, build, recipe
 from tests.pipelines.corpus import corpus, write_tree
@@ -87,7 +88,8 @@ def test_rules_whose_facts_are_not_measured_are_named_and_left_out(built, folder
     assert (left_out.recipe, left_out.rule, left_out.why) == ("odd", "odd", "not measured: no_such_fact")
     assert found.total.filters[2] == found.total.filters[0]
     shown = printed(found)
-    assert "odd: rule odd is not applied (not measured: no_such_fact)" in shown
+    assert "* odd: 1 rule left out, not measured here: odd" in shown
+    assert "odd*" in shown
     assert "filters.measure" in shown
 
 
@@ -101,21 +103,78 @@ def test_other_near_duplicate_parameters_are_said(built, folder, recipes):
 def test_built_in_recipes_can_be_compared(built):
     found = compare(built, {name: load_recipe(name).recipe for name in ("codex", "codegen", "codex-paper")})
     assert len(found.total.filters) == 3
-    assert any(note.startswith("codex is made for python") for note in found.notes)
+    assert "codex, codegen, codex-paper: made for python only" in found.notes
 
 
 def test_it_is_plain_data_and_it_is_shown(built, recipes):
     found = compare(built, recipes)
     assert orjson.loads(orjson.dumps(found.to_dict()))["total"]["read"]["files"] == found.total.read.files
     shown = printed(found)
-    for words in ("files kept by", "bytes kept by", "small", "strict", "all rules", "python", "%"):
+    for words in ("files kept", "small", "strict", "all rules", "python", "%"):
         assert words in shown
+    assert "bytes kept" not in shown
+    assert "bytes kept" in printed(found, by_bytes=True)
 
 
-def printed(found) -> str:
-    console = Console(width=100, record=True, file=io.StringIO())
-    render(found, console)
+def printed(found, width: int = 100, *, by_bytes: bool = False) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    render(found, console, by_bytes=by_bytes)
     return console.export_text()
+
+
+def test_what_is_printed_for_machines_is_under_the_recipe_s_name(built, recipes):
+    found = compare(built, recipes)
+    data = found.to_dict()
+    assert set(data) == {"recipes", "made_for", "total", "languages", "not_applied", "notes"}
+    assert data["recipes"] == ["small", "strict"]
+    assert data["made_for"] == {"small": ["python", "c"], "strict": ["python", "c"]}
+    for row, said in zip((found.total, *found.languages), (data["total"], *data["languages"]), strict=True):
+        assert set(said) == {"language", "read", "filters", "all_rules"}
+        for at, name in enumerate(found.recipes):
+            assert said["filters"][name] == {"files": row.filters[at].files, "bytes": row.filters[at].bytes}
+            assert said["all_rules"][name]["files"] == row.all_rules[at].files
+
+
+def many(languages: int, recipes: int = 9) -> Comparison:
+    """A comparison of many recipes over many languages, made up."""
+    names = [f"language{at}" for at in range(languages)]
+    row = Row(
+        "", Retained(1_000_000, 10**12), (Retained(999_999, 10**11),) * recipes, (Retained(3, 4),) * recipes
+    )
+    rows = tuple(dataclasses.replace(row, name=name) for name in names)
+    total = dataclasses.replace(row, name="all languages")
+    made_for = (("language0",), *[()] * (recipes - 1))
+    return Comparison(tuple(f"recipe{at}" for at in range(recipes)), made_for, total, rows, (), ())
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_as_many_languages_are_shown_as_fit(width):
+    lines = printed(many(40), width, by_bytes=True).splitlines()
+    assert all(len(line.rstrip()) <= width for line in lines)
+    header = next(line for line in lines if line.startswith("files kept"))
+    shown = header.count("language")
+    assert f"{40 - shown} others" in header
+    assert shown >= {60: 0, 80: 2, 120: 5, 200: 11}[width]
+    assert sum(line.startswith("recipe") for line in lines) == 18
+    assert sum(">99.9%" in line for line in lines) == 9
+
+
+def test_without_other_languages_there_is_no_such_column():
+    assert "others" not in printed(many(2), 100)
+
+
+def test_a_language_that_a_recipe_does_not_read_is_marked():
+    lines = [line for line in printed(many(3), 120).splitlines() if line.startswith("recipe")]
+    assert lines[0].split()[1:] == [">99.9%", ">99.9%", "·>99.9%", "·>99.9%", "<0.1%"]
+    assert not any("·" in line for line in lines[1:])
+
+
+def test_a_name_out_of_the_dataset_is_shortened_and_harmless():
+    found = many(1)
+    hostile = dataclasses.replace(found.languages[0], name="\x1b[31m" + "long" * 50)
+    shown = printed(dataclasses.replace(found, languages=(hostile,)), 80)
+    assert "\x1b" not in shown
+    assert "␛[31mlonglonglo…" in shown
 
 
 def test_a_place_without_a_dataset_is_said(tmp_path, recipes):

@@ -186,11 +186,51 @@ def test_it_is_plain_data_and_it_is_shown(found):
     plain = orjson.loads(orjson.dumps(found.to_dict()))
     assert "fates" not in plain
     assert plain["kinds"][0]["files"] >= 1
-    console = Console(width=100, record=True, file=io.StringIO())
-    render(found, console)
-    shown = console.export_text()
+    shown = printed(found)
     for words in ("kept → dropped", "new/c.py", "line_max > 1000 → line_max > 300", "only in the first run"):
         assert words in shown
+
+
+def printed(found, width: int = 100, *, terminal: bool = False) -> str:
+    console = Console(width=width, record=True, file=io.StringIO(), force_terminal=terminal)
+    render(found, console)
+    return console.export_text()
+
+
+def test_files_that_are_kept_are_counted(runs, found):
+    kept = [sum(rule is None for rule in ledger(place).values()) for place in runs]
+    assert [found.kept_before, found.kept_after] == kept
+    lines = [line.split() for line in printed(found).splitlines()]
+    assert ["kept", *map(str, kept)] in lines
+    assert ["files", str(found.files_before), str(found.files_after)] in lines
+
+
+def test_examples_are_grouped_and_counted(found):
+    shown = printed(found)
+    dropped = next(
+        one.files for one in found.kinds if one.kind == "kept → dropped" and one.after == "line_max"
+    )
+    assert f"kept → line_max  (2 of {dropped} files)" in shown or f"of {dropped} file" in shown
+    assert "gone: kept" in shown
+    assert "new: kept" in shown
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_it_fits_a_terminal(found, width):
+    assert all(len(line.rstrip()) <= width for line in printed(found, width, terminal=True).splitlines())
+
+
+def test_files_with_nothing_in_common_have_a_hint(runs, tmp_path):
+    tree = write_tree(tmp_path / "another", {"a.py": "alone = 1\n" * 30})
+    other = build(tmp_path, tmp_path / "out", [tree], text=RECIPE)
+    shown = " ".join(printed(diff(runs[0], other)).split())
+    assert "no file is in both: files are paired by repository and path" in shown
+
+
+def test_the_same_recipe_is_said(runs):
+    shown = printed(diff(runs[0], runs[0]))
+    assert "the recipes have the same values" in shown
+    assert "no file is in both" not in shown
 
 
 def test_a_place_without_a_dataset_is_said(tmp_path, runs):

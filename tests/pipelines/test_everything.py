@@ -119,7 +119,11 @@ def test_every_family_is_measured(built):
 def test_every_licence_has_its_evidence(built):
     found = by_path(built)
     near = found["mit/boring.py"]
-    assert (near["license_id"], near["license_from"], near["license_evidence"]) == ("MIT", "file", "mit/LICENSE")
+    assert (near["license_id"], near["license_from"], near["license_evidence"]) == (
+        "MIT",
+        "file",
+        "mit/LICENSE",
+    )
     header = found["gpl/part.py"]
     assert (header["license_id"], header["license_from"]) == ("GPL-3.0-only", "header")
     conflict = found["mit/deep/conflict.py"]
@@ -156,7 +160,9 @@ def secrets_of(plant) -> bytes:
 
 def test_no_secret_is_anywhere_but_in_the_documents(built, folder):
     values = [secrets_of(plant) for plant in SECRETS]
-    outputs = [path for path in (folder / "one").rglob("*") if path.is_file() and path.parent.name != "documents"]
+    outputs = [
+        path for path in (folder / "one").rglob("*") if path.is_file() and path.parent.name != "documents"
+    ]
     for path in outputs:
         text = read_text(path)
         assert [value for value in values if value in text] == [], path.name
@@ -172,7 +178,11 @@ def read_text(path) -> bytes:
 
 
 def read_whole_shard(shards: Place, name: str) -> list[int]:
-    return [int(token) for batch in read_arrow(shards, name) for token in batch.column("input_ids").flatten().to_pylist()]
+    return [
+        int(token)
+        for batch in read_arrow(shards, name)
+        for token in batch.column("input_ids").flatten().to_pylist()
+    ]
 
 
 def test_what_is_trained_on_has_placeholders_in_their_place(built):
@@ -239,7 +249,8 @@ def test_licences_that_are_no_longer_asked_for_leave_nothing(folder, tree, tmp_p
     once = build(folder, tmp_path / "both", [tree], text=EVERYTHING)
     assert once.child("licenses").names()
     assert_same(
-        build(folder, tmp_path / "both", [tree], text=without), build(folder, tmp_path / "new", [tree], text=without)
+        build(folder, tmp_path / "both", [tree], text=without),
+        build(folder, tmp_path / "new", [tree], text=without),
     )
 
 
@@ -251,8 +262,10 @@ def test_own_code_that_fails_is_refused_before_anything_runs(folder, tree, tmp_p
 
 
 def test_own_code_that_looks_at_its_neighbours_is_refused(folder, tree, tmp_path):
-    lines = 'return pc.greater(pc.utf8_length(content), pc.mean(pc.utf8_length(content)))'
-    (tmp_path / "own.py").write_text(OWN.replace('return pc.match_substring(content, "BORING" + "_FILE")', lines))
+    lines = "return pc.greater(pc.utf8_length(content), pc.mean(pc.utf8_length(content)))"
+    (tmp_path / "own.py").write_text(
+        OWN.replace('return pc.match_substring(content, "BORING" + "_FILE")', lines)
+    )
     with pytest.raises(RecipeError, match="says_boring: gives another result"):
         build(tmp_path, tmp_path / "out", [tree], text=EVERYTHING)
 
@@ -261,10 +274,16 @@ def test_own_code_that_looks_at_its_neighbours_is_refused(folder, tree, tmp_path
 @pytest.mark.parametrize("function", ["says_boring", "boring"])
 def test_own_code_that_fails_on_real_files_says_where(function, how, tree, tmp_path):
     """Beam hands on a worker's error as text; the user still sees one line with file, line and hint."""
-    test = "pc.match_substring(content, 'BORING' + '_FILE')" if function == "says_boring" else "pc.equal(lines, 41)"
+    test = (
+        "pc.match_substring(content, 'BORING' + '_FILE')"
+        if function == "says_boring"
+        else "pc.equal(lines, 41)"
+    )
     start, name, rest = OWN.partition(f"def {function}(")
     head, _, body = rest.partition("\n")
-    (tmp_path / "own.py").write_text(f"{start}{name}{head}\n    if pc.any({test}).as_py():\n        1 / 0\n{body}")
+    (tmp_path / "own.py").write_text(
+        f"{start}{name}{head}\n    if pc.any({test}).as_py():\n        1 / 0\n{body}"
+    )
     with pytest.raises(RecipeError, match=rf"own\.py:\d+: .*{function}: ZeroDivisionError") as error:
         build(tmp_path, tmp_path / "out", [tree], text=EVERYTHING, **how)
     assert "the line is: 1 / 0" in str(error.value)
@@ -274,7 +293,16 @@ def test_own_code_that_fails_on_real_files_says_where(function, how, tree, tmp_p
 def test_a_killed_licence_stage_is_finished_by_the_same_command(name, folder, tree, built, tmp_path):
     text = folder / "everything.yaml"
     text.write_text(EVERYTHING)
-    arguments = ("build", str(text), "--input", str(tree), "--output", str(tmp_path / "out"), "--workers", "1")
+    arguments = (
+        "build",
+        str(text),
+        "--input",
+        str(tree),
+        "--output",
+        str(tmp_path / "out"),
+        "--workers",
+        "1",
+    )
     trap = TRAP.format(module="pipelines.licenses", name=name, after=0 if name == "GatherTexts" else 2)
     killed = command(*arguments, prelude=trap)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

@@ -15,6 +15,7 @@ from contamination import ContaminationConfig
 from dedup import BUCKET, EDGE, PAIR, BandConfig, MinHashConfig, estimate, signature_matrix
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
+from pipelines.families import FamilyConfig
 from pipelines.ingest import in_order, part_of
 from pipelines.link import (
     HASHES,
@@ -27,7 +28,6 @@ from pipelines.link import (
     link_stage,
     unique_pairs,
 )
-from pipelines.families import FamilyConfig
 from pipelines.measure import MeasureConfig, MeasurePart, measure_batch, measure_stage, signature_schema
 from pipelines.stage import Stage, UnitRecord
 

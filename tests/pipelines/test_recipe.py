@@ -166,7 +166,9 @@ def test_rules_and_own_code_of_a_recipe(tmp_path):
         "@own_rule(version=1, about='long')\n"
         "def long(length):\n    return pc.greater(length, 10)\n"
     )
-    text = "extends: codex\nfilters:\n  own: [mine.py]\n  add: [{name: tiny, signal: chars, op: lt, value: 3}]\n"
+    text = (
+        "extends: codex\nfilters:\n  own: [mine.py]\n  add: [{name: tiny, signal: chars, op: lt, value: 3}]\n"
+    )
     loaded = load_recipe(written(tmp_path, text))
     assert loaded.recipe.families().schema().names[-1] == "length"
     tiny = loaded.recipe.rules().rules[-1]
@@ -200,13 +202,18 @@ def test_nothing_private_is_looked_for_or_redacted_unless_asked():
 
 
 def test_own_files_may_use_each_others_signals_but_no_name_twice(tmp_path):
-    head = "from filters import own_rule, own_signal\n@own_{kind}(version=1, about='x')\ndef {name}({parameter}):\n    return 1\n"
+    head = "from filters import own_rule, own_signal\n@own_{kind}(version=1, about='x')\n"
+    head += "def {name}({parameter}):\n    return 1\n"
     (tmp_path / "one.py").write_text(head.format(kind="signal", name="mine", parameter="content"))
     (tmp_path / "two.py").write_text(head.format(kind="rule", name="line_max_2", parameter="mine"))
     assert load_recipe(written(tmp_path, "extends: codex\nfilters: {own: [one.py, two.py]}\n"))
-    assert "unknown parameter 'mine'" in refused(tmp_path, "extends: codex\nfilters: {own: [two.py, one.py]}\n")
+    assert "unknown parameter 'mine'" in refused(
+        tmp_path, "extends: codex\nfilters: {own: [two.py, one.py]}\n"
+    )
     (tmp_path / "two.py").write_text(head.format(kind="rule", name="low_alnum", parameter="lines"))
-    assert "rule 'low_alnum': the name is taken" in refused(tmp_path, "extends: codex\nfilters: {own: [two.py]}\n")
+    assert "rule 'low_alnum': the name is taken" in refused(
+        tmp_path, "extends: codex\nfilters: {own: [two.py]}\n"
+    )
     text = "extends: codex\nfilters: {add: [{name: contaminated, signal: lines, op: gt, value: 3}]}\n"
     assert "rule 'contaminated': the name is taken" in refused(tmp_path, text)
     (tmp_path / "deep").mkdir()

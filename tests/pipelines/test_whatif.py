@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from columns.errors import OutputError, RecipeError
@@ -21,7 +22,7 @@ from pipelines.engine import Engine
 from pipelines.finished import Finished
 from pipelines.progress import Display
 from pipelines.recipe import Recipe, load_recipe
-from pipelines.shift import Example, spread
+from pipelines.shift import Amount, Example, Shift, spread
 from pipelines.stored import Stored
 from pipelines.whatif import render, what_if
 from tests.pipelines.building import build, recipe
@@ -150,7 +151,7 @@ def test_without_a_change_nothing_changes(built, base):
         (),
     )
     assert found.before == found.after
-    assert not found.about
+    assert not found.estimated
 
 
 def test_tokens_are_counted_where_the_file_was_tokenised(built, base, path):
@@ -159,12 +160,12 @@ def test_tokens_are_counted_where_the_file_was_tokenised(built, base, path):
     assert found.before.tokens == manifest.section("tokens", "by_language")["python"]
     assert 0 < found.lost.tokens < found.before.tokens
     assert found.after.tokens == found.before.tokens - found.lost.tokens
-    assert not found.about
+    assert not found.estimated
 
 
 def test_tokens_of_other_files_are_an_estimate(built, base, path):
     found = what_if(built, base, load_recipe(path, ["filters.size=false"]).recipe)
-    assert found.about == ("after", "gained")
+    assert found.estimated == ("after", "gained")
     rate = found.before.tokens / found.before.bytes
     assert found.gained.tokens == pytest.approx(found.gained.bytes * rate, rel=0.01)
 
@@ -173,7 +174,7 @@ def test_without_token_parts_all_tokens_are_estimated_from_the_manifest(again, b
     place = copied(built, tmp_path, without=("tokens",))
     found = what_if(place, base, base)
     assert found.before.tokens == what_if(built, base, base).before.tokens
-    assert found.about == ("before", "after")
+    assert found.estimated == ("before", "after")
     assert what_if(again, base, base).before.tokens is None
 
 
@@ -260,17 +261,80 @@ def test_an_unfinished_link_stage_is_said(built, base, tmp_path):
 def test_it_is_plain_data_and_it_is_shown(built, base, path):
     found = what_if(built, base, load_recipe(path, ["filters.size=false", "filters.line_max=200"]).recipe)
     assert orjson.loads(orjson.dumps(found.to_dict()))["after"]["files"] == found.after.files
-    console = Console(width=100, record=True, file=io.StringIO())
-    render(found, console)
-    shown = console.export_text()
+    shown = printed(found, 100)
     for words in (
         "filters.line_max: line_max > 1000 → line_max > 200",
         "drop/size.py",
         "size → kept",
-        "about",
+        "≈",
         "python",
     ):
         assert words in shown
+
+
+def printed(found, width: int, *, terminal: bool = False) -> str:
+    console = Console(width=width, record=True, file=io.StringIO(), force_terminal=terminal)
+    render(found, console)
+    return console.export_text()
+
+
+def amount(files: int) -> Amount:
+    return Amount(files, files * 1_234_567, files * 301_234)
+
+
+@pytest.fixture
+def wide(built, base):
+    """A change with large numbers and long names."""
+    name = "a_rule_with_quite_a_long_name"
+    shift = Shift(name, amount(9_000), amount(123_456), amount(5_000), amount(119_456))
+    still = Shift("still", amount(7), amount(7), amount(0), amount(0))
+    robbed = Shift("robbed", amount(7), amount(3), amount(0), amount(0))
+    deep = "src/" + "deep/" * 20 + "last_name.py"
+    return dataclasses.replace(
+        what_if(built, base, base), rules=(shift, still, robbed), languages=(dataclasses.replace(shift, name="java"),),
+        lost=amount(119_456), lost_examples=(Example("lab/x", deep, "java", 1234, "", "long_rule"),),
+        estimated=("after", "gained"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_names_and_numbers_are_whole_at_any_width(wide, width):
+    shown = printed(wide, width, terminal=True)
+    assert all(cell_len(line.rstrip()) <= width for line in shown.splitlines())
+    for words in ("a_rule_with_quite_a_long", "java", "123,456", "+5,000", "−119,456", "last_name.py"):
+        assert words in shown
+
+
+def test_what_does_not_fit_is_left_out_column_by_column(wide):
+    narrow, middle, broad = (printed(wide, width) for width in (50, 88, 140))
+    assert [("−147 GB" in shown, "−36 G" in shown) for shown in (narrow, middle, broad)] == [
+        (False, False), (True, False), (True, True)
+    ]  # fmt: skip
+
+
+def test_rules_without_gain_or_loss_are_one_line(wide):
+    shown = printed(wide, 80)
+    assert "still" not in shown
+    assert "robbed" not in shown
+    assert "1 other rule drops fewer files: earlier rules take them" in shown
+
+
+def test_a_side_that_is_empty_has_no_column(built, base, path):
+    shown = printed(what_if(built, base, load_recipe(path, ["filters.line_max=100"]).recipe), 100)
+    assert "−" in shown
+    header = next(line for line in shown.splitlines() if line.startswith("rule drops"))
+    assert "lost" in header
+    assert "gained" not in header
+
+
+def test_a_change_that_changes_nothing_is_said(built, base):
+    assert "the recipe has these values already" in printed(what_if(built, base, base), 80)
+
+
+def test_names_are_whole_where_a_program_reads_them(wide):
+    (file,) = wide.lost_examples
+    assert f"lab/x:{file.path}" in printed(wide, 60).splitlines()[-1]
+    assert f"lab/x:{file.path}" not in printed(wide, 60, terminal=True)
 
 
 def test_untrusted_names_are_shown_harmless(built, base):

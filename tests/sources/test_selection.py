@@ -63,7 +63,9 @@ def _read(spec: str, config: IngestConfig) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for unit in listing.units:
         for batch in read_unit(unit, config, batch_bytes=1 << 20, skipped=skipped):
-            found |= dict(zip(batch.column("path").to_pylist(), batch.column("language").to_pylist(), strict=True))
+            found |= dict(
+                zip(batch.column("path").to_pylist(), batch.column("language").to_pylist(), strict=True)
+            )
     return found
 
 
@@ -92,11 +94,13 @@ def test_repositories_hold_their_licence_texts(tmp_path: Path):
 
 
 def test_tables_hold_their_licence_texts(tmp_path: Path):
-    table = pa.table({
-        "content": ["x", "y", "z", "w"],
-        "path": ["LICENSE", "a.py", "COPYING", "b.c"],
-        "language": ["Text", "Python", None, "C"],
-    })
+    table = pa.table(
+        {
+            "content": ["x", "y", "z", "w"],
+            "path": ["LICENSE", "a.py", "COPYING", "b.c"],
+            "language": ["Text", "Python", None, "C"],
+        }
+    )
     pq.write_table(table, tmp_path / "rows.parquet")
     found = _read(f"parquet:{tmp_path / 'rows.parquet'}", BOTH)
     assert found == {"LICENSE": EVIDENCE, "a.py": "python", "COPYING": EVIDENCE}
