@@ -116,7 +116,7 @@ class LedgerPart:
         write_table(drops_place(dataset), name, [drops], DROPS)
         write_table(dataset.ledger, name, [ledger], LEDGER)
         counts = _counts(ledger, rule, config.rules())
-        outputs = (name,)
+        outputs: tuple[str, ...] = (name,)
         if config.redact:
             counts |= self._redact(part, np.asarray(ledger.column("kept")))
             outputs = (name, self.parts.stored.names.redactions(part))

@@ -16,8 +16,9 @@ class IngestConfig:
     ``languages``: lower-case names; empty means every language `sources.languages` knows for trees and
     git, and every row for tables. ``max_bytes``: a larger file keeps its row, without content and with the
     problem "too_large". ``evidence``: a regular expression for the whole, lower-case path of files that are
-    read whatever their language, as evidence about the others (licence texts); rules keep them out. ``columns``: pairs (document column, the source's column) for tables whose
-    columns are not recognised; they win over recognition.
+    read whatever their language, as evidence about the others (licence texts); rules keep them out.
+    ``columns``: pairs (document column, the source's column) for tables whose columns are not recognised;
+    they win over recognition.
 
     >>> IngestConfig(languages=("cpp",))
     Traceback (most recent call last):
