@@ -88,7 +88,10 @@ def peer(python: str, code: str, table: Path) -> tuple[float, np.ndarray]:
     """CPU seconds and values of a peer in its own Python."""
     result = table.with_suffix(".json")
     done = subprocess.run(
-        [python, "-W", "ignore", "-c", code + RUN, str(table), str(result)], capture_output=True, text=True, check=False
+        [python, "-W", "ignore", "-c", code + RUN, str(table), str(result)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{python}: {done.stderr.strip().splitlines()[-1]}")

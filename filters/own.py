@@ -247,6 +247,12 @@ def own_rules(code: OwnCode) -> tuple[OwnFunction, ...]:
     return tuple(function for function in own_functions(code) if function.kind == "rule")
 
 
+def own_parameters(code: OwnCode) -> frozenset[str]:
+    """The columns that a file's functions read, its own signals apart."""
+    read = {name for function in own_functions(code) for name in function.parameters}
+    return frozenset(read - set(own_schema(code).names))
+
+
 def own_signals(
     code: OwnCode, batch: pa.RecordBatch, facts: pa.RecordBatch, where: str = ""
 ) -> pa.RecordBatch:

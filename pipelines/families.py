@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -74,11 +74,21 @@ class FamilyConfig:
     own: tuple[OwnCode, ...] = ()
 
     def fingerprint(self) -> str:
-        """Equal when the facts would be equal; parsers and interpreter count only where they are used."""
-        parsers = [self.syntax, syntax_identity()] if "syntax" in self.names else []
-        tokenizer = _tokenizer(self.tokenizer).sha256 if self.tokenizer and "tokens" in self.names else ""
-        kinds = self.privacy.kinds if "privacy" in self.names else ()
-        return fingerprint([self.names, self.signals, self.own, parsers, kinds, tokenizer])
+        """Equal when the facts would be equal; what belongs to a family counts only where it is measured."""
+        used = [self._dependencies(name) for name in self.names]
+        return fingerprint([self.names, self.own, used])
+
+    def _dependencies(self, family: str) -> Any:
+        """What the facts of a family depend on besides documents and code."""
+        if family == "syntax":
+            return [self.syntax, syntax_identity()]
+        if family == "tokens":
+            return _tokenizer(self.tokenizer).sha256 if self.tokenizer else ""
+        settings = {
+            "text": self.signals, "lexing": self.lexing, "detected": self.detected, "licenses": self.licenses,
+            "privacy": self.privacy.kinds,
+        }  # fmt: skip
+        return settings.get(family)
 
     def schema(self) -> pa.Schema:
         """The facts of all families, in the order of `FAMILIES`, then the recipe's own signals."""

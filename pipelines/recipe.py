@@ -26,7 +26,16 @@ from pydantic_core import ErrorDetails
 from columns.errors import RecipeError
 from columns.fingerprint import fingerprint
 from contamination import ContaminationConfig
-from filters import FilterConfig, Rule, load_own, load_preset, needed, own_schema, preset_names
+from filters import (
+    FilterConfig,
+    Rule,
+    load_own,
+    load_preset,
+    needed,
+    own_parameters,
+    own_schema,
+    preset_names,
+)
 from licensing import LICENSE_PATH
 from pipelines.families import FamilyConfig, chosen, known_facts
 from pipelines.guard import GuardConfig
@@ -72,7 +81,8 @@ class Recipe:
         """What is measured: the families that the recipe asks for, and those its rules need."""
         section = self.filters
         asked = ["licenses"] * self.licenses.detect + ["privacy"] * self.privacy.find
-        names = chosen((*section.measure, *asked), needed(section.resolve()))
+        read = {name for code in section.own for name in own_parameters(code)}
+        names = chosen((*section.measure, *asked), {*read, *needed(section.resolve())})
         return FamilyConfig(
             names, section.signals, section.lexing, section.detected, self.syntax, self.licenses.texts,
             self.privacy.config(), section.tokenizer, section.own,
@@ -193,17 +203,28 @@ def _setting(text: str, data: Mapping[str, Any]) -> tuple[tuple[str, ...], Any]:
     path = tuple(key.strip().split("."))
     if not equals or not all(path):
         raise RecipeError(f"--set {text}: expected KEY=VALUE", hint="for example: --set filters.line_max=800")
+    known = {item.name for item in dataclasses.fields(FilterSection)}
     filters = data.get("filters") or {}
-    preset = filters.get("preset", FilterSection.preset) if isinstance(filters, dict) else ""
-    if len(path) != 2 or path[0] != "filters" or path[1] not in _rules_of(preset):
+    if len(path) != 2 or path[0] != "filters" or path[1] in known or not isinstance(filters, dict):
         return path, value
+    rule = _rule_of(filters.get("preset", FilterSection.preset), path[1], text)
     if value is False or value is None:
-        return ("filters", "without"), [*(filters.get("without") or ()), path[1]]
-    return ("filters", "values", path[1]), value
+        return ("filters", "without"), [*(filters.get("without") or ()), rule.name]
+    if rule.op in {"gt", "ge", "lt", "le"} and (value is True or not isinstance(value, int | float)):
+        hint = f"now: {rule}; for example: --set {key}=0.5, or {key}=off"
+        raise RecipeError(f"--set {text}: expected a number, or off", hint=hint)
+    return ("filters", "values", rule.name), value
 
 
-def _rules_of(preset: str) -> list[str]:
-    return [rule.name for rule in load_preset(preset).rules] if preset in preset_names() else []
+def _rule_of(preset: str, name: str, text: str) -> Rule:
+    rules = {rule.name: rule for rule in load_preset(preset).rules} if preset in preset_names() else {}
+    if name in rules:
+        return rules[name]
+    near = difflib.get_close_matches(
+        name, [*rules, *(item.name for item in dataclasses.fields(FilterSection))], 1
+    )
+    hint = f"did you mean filters.{near[0]}?" if near else f"its rules: thresher recipes {preset}"
+    raise RecipeError(f"--set {text}: the recipe has no rule {name}", hint=hint)
 
 
 @cache

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from columns.errors import RecipeError
 from filters import FilterConfig, needed
+from licensing import ASSIGNED
+from pipelines.families import known_facts
 from pipelines.recipe import Recipe
 
-WITHOUT_EFFECT = ("name", "about", "guard", "tokenizer", "pack", "filters.measure", "privacy.redact")
+WITHOUT_EFFECT = (
+    "name", "about", "ingest.languages", "layout", "guard", "tokenizer", "pack", "filters.measure", "licenses.detect",
+    "privacy.find", "privacy.redact",
+)  # fmt: skip
 DECIDED = (
     "filters", "dedup.exact", "dedup.near", "dedup.keep", "dedup.bands.threshold", "contamination.min_matched",
     "contamination.min_coverage", "contamination.min_tests_coverage", "contamination.suites",
 )  # fmt: skip
 MEASURED = ("filters.signals", "filters.own", "filters.tokenizer", "filters.lexing", "filters.detected")
 LINKED = ("dedup.bands",)
-READ = ("ingest", "layout")
 
 
 class Setting(NamedTuple):
@@ -96,7 +101,7 @@ def check_settings(base: Recipe, changed: Recipe) -> list[Setting]:
 def _stage(setting: Setting, base: Recipe, changed: Recipe) -> str:
     """The first stage that would have to run again for a setting, before `decide`; empty when none."""
     path = setting.path
-    if _under(path, READ):
+    if _under(path, ("ingest",)):
         return "ingest"
     if path == "dedup.bands.threshold":
         return "" if changed.dedup.bands.least >= base.dedup.bands.least else "link"
@@ -129,10 +134,15 @@ def unmeasured(filters: FilterConfig, known: Sequence[str]) -> list[Unmeasured]:
     return found
 
 
-def check_measured(filters: FilterConfig, known: Sequence[str]) -> None:
-    """`RecipeError` when a rule reads facts that are not stored."""
+def check_measured(filters: FilterConfig, known: Sequence[str], again: str) -> None:
+    """`RecipeError` when a rule reads facts that are not stored: names the command ``again``, or the nearest fact."""
     for rule, facts in unmeasured(filters, known)[:1]:
+        nowhere = sorted(set(facts) - known_facts() - set(ASSIGNED.names))
+        if nowhere:
+            near = difflib.get_close_matches(nowhere[0], sorted(known_facts()), 1)
+            hint = f"did you mean {near[0]}?" if near else "the facts of a file: thresher explain DIR FILE"
+            raise RecipeError(f"rule {rule}: there is no fact {nowhere[0]}", hint=hint)
         raise RecipeError(
             f"rule {rule}: {', '.join(facts)} is not measured in this dataset",
-            hint="build with the changed recipe, or once with filters.measure: [all]",
+            hint=f"repeat the build with everything measured: {again}",
         )

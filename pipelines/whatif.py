@@ -66,7 +66,9 @@ def what_if(place: Place, base: Recipe, changed: Recipe, *, examples: int = EXAM
     settings = check_settings(base, changed)
     stored = Stored.open(place)
     old, new = DecideConfig.of(base), DecideConfig.of(changed)
-    check_measured(new.filters, stored.schema.names)
+    everything = "--set 'filters.measure=[all]' --set licenses.detect=true"
+    again = f"thresher build {base.name} --input … --output {place.url} {everything}"
+    check_measured(new.filters, stored.schema.names, again)
     corpus, fates = _fates(stored, old, new)
     tokens = count_tokens_of(corpus, fates.before == fates.kept)
     stays, goes = fates.before == fates.kept, fates.after == fates.kept

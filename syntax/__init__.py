@@ -9,7 +9,7 @@
 `syntax.worker`      the parser process: texts in, records out, limits of memory and CPU time set by the kernel
 `syntax.records`     what crosses the pipes between the two
 `syntax.trees`       one text -> one record: parse within a budget of counted work, query, count
-`syntax.python`      whether Python's own parser accepts a text
+`syntax.python`      whether Python's own parser accepts a text; asked for by a request of its own
 ===================  ==================================================================================================
 
 `worker`, `trees` and `python` run in the parser process, which starts in about 40 ms because it imports no pyarrow.

@@ -12,11 +12,12 @@ READY_MARK = b"parser\0\0"
 READY = struct.Struct("<8sq")  # the mark, process that parses
 REQUEST = struct.Struct("<qq")  # grammar, bytes of text that follow
 OUT_OF_MEMORY = 17  # exit status of a child that caught its own MemoryError
+VALIDITY = -1  # stands for a grammar in a request: is the text Python?
 NO_GRAMMAR = 18  # exit status of a child that could not load a grammar
 
 
 class Limits(NamedTuple):
-    """What one parse may cost; the child gets it as JSON."""
+    """What one parse may cost; the child gets it as text."""
 
     work: int
     work_per_byte: int
@@ -25,7 +26,7 @@ class Limits(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What the child says of one file; all whole numbers, counts unless said otherwise."""
+    """What the child says of one request; all whole numbers, counts unless said otherwise."""
 
     verdict: int
     nodes: int = 0

@@ -13,7 +13,8 @@ The process ends when its input does, so it does not outlive the parent.
 
 from __future__ import annotations
 
-import json
+import contextlib
+import fcntl
 import os
 import selectors
 import signal
@@ -49,10 +50,16 @@ _START_SECONDS = 120
 _FOREIGN = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 _FOREIGN_TRIES = 3
 _PIPE_BYTES = 1 << 16
+_WIDE_BYTES = 1 << 20
+_NAP_EACH = 1e-4  # seconds between looks, per answer due: a wake for each answer costs both processes
+_NAP_MOST = 0.005  # less than the parser takes for what the pipe holds
+_ALLOCATOR = (
+    "glibc.malloc.trim_threshold=268435456:glibc.malloc.mmap_threshold=33554432:glibc.malloc.top_pad=4194304"
+)
 _REAP_SECONDS = 10.0
 _BOOT = """
-import json, sys, types
-sys.path[:] = json.loads(sys.argv[1])
+import ast, sys, types
+sys.path[:] = ast.literal_eval(sys.argv[1])
 room = types.ModuleType("syntax")
 room.__path__ = [sys.argv[2]]
 sys.modules["syntax"] = room
@@ -117,13 +124,14 @@ class Child:
 
     def __init__(self, limits: Limits, boot: str, wait_seconds: float) -> None:
         place = str(Path(__file__).resolve().parent)
-        arguments = [json.dumps(sys.path), place, json.dumps(limits)]
+        arguments = [repr(sys.path), place, repr(tuple(limits))]
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", boot, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            env={"GLIBC_TUNABLES": _ALLOCATOR, **os.environ},  # keep freed memory for the next text
         )
         self._workers: list[int] = []
         self.close = weakref.finalize(self, _end, self._process, self._workers, os.getpid())
@@ -133,6 +141,7 @@ class Child:
         self._wait_seconds = wait_seconds
         self.answered = 0
         os.set_blocking(self._down, False)
+        _widen(self._down, self._up)
         self._await_ready()
 
     def exchange(self, requests: Sequence[Request], records: list[Record]) -> None:
@@ -156,6 +165,7 @@ class Child:
                     deadline = time.monotonic() + self._wait_seconds
                 elif time.monotonic() >= deadline:
                     raise Died(TIMEOUT, foreign=False)
+                time.sleep(min(_NAP_MOST, _NAP_EACH * wanted))
 
     def _send(self, outgoing: deque[memoryview]) -> bool:
         """Write what the pipe takes; whether there is more to write."""
@@ -214,6 +224,13 @@ class Child:
     def pid(self) -> int:
         """The process that parses."""
         return self._workers[0]
+
+
+def _widen(*pipes: int) -> None:
+    """Let pipes hold more, where the system can and allows it, so that neither side waits for the other."""
+    for pipe in pipes if hasattr(fcntl, "F_SETPIPE_SZ") else ():
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _WIDE_BYTES)
 
 
 def _pieces(requests: Sequence[Request]) -> deque[memoryview]:

@@ -23,13 +23,14 @@ MATCHES = 1 << 10  # unfinished matches a query may hold at a time
 
 
 class Meter:
-    """Counts work and says when there was too much of it; tree-sitter calls it and stops on true."""
+    """Counts work and says when there was too much of it; tree-sitter calls `count` and stops on true."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.spent = 0
 
-    def __call__(self, _offset: int, _error: bool) -> bool:  # noqa: D102
+    def count(self, _offset: int, _error: bool) -> bool:
+        """One call: `OPERATIONS_PER_CALL` more, and whether that is too much."""
         self.spent += OPERATIONS_PER_CALL
         return self.spent > self.budget
 
@@ -69,7 +70,7 @@ class Reader:
     def _parse(self, data: bytes, meter: Meter) -> Tree | None:
         view = memoryview(data)
         try:
-            return self._parser.parse(lambda at, _: view[at:], progress_callback=meter)
+            return self._parser.parse(lambda at, _: view[at:], progress_callback=meter.count)
         except ValueError:
             self._parser.reset()
             if meter.exceeded:
@@ -157,4 +158,4 @@ def code_lines(data: bytes, comments: Iterable[Node]) -> int:
         kept.append(data[at:start])
         at = end
     kept.append(data[at:])
-    return sum(1 for line in b"".join(kept).split(b"\n") if line.strip())
+    return sum(map(bool, map(bytes.strip, b"".join(kept).split(b"\n"))))

@@ -7,8 +7,8 @@ Both are backstops; the budget of work in `syntax.trees` is meant to decide.
 
 from __future__ import annotations
 
+import ast
 import gc
-import json
 import os
 import resource
 import signal
@@ -26,6 +26,7 @@ from syntax.records import (
     READY_MARK,
     REPLY,
     REQUEST,
+    VALIDITY,
     Limits,
     Record,
 )
@@ -33,6 +34,7 @@ from syntax.trees import Reader
 
 _STACK = 64 << 20
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+_READ_BYTES = 1 << 16  # of requests, fetched from the pipe at a time
 _COLLECT_EVERY = 256  # texts between garbage collections: at fixed texts, not at fixed allocations
 
 
@@ -60,16 +62,20 @@ class Worker:
     def measure(self, grammar: int, data: bytes) -> Record:
         """The record of one text, under the timer."""
         signal.setitimer(signal.ITIMER_PROF, self.limits.seconds)
+        if grammar == VALIDITY:
+            record = Record(OK, valid=int(is_valid(data.decode("utf-8", "replace"))))
+        else:
+            record = self._read(grammar, data)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        return record
+
+    def _read(self, grammar: int, data: bytes) -> Record:
         reader = self._reader(grammar)
         budget = self.limits.work + self.limits.work_per_byte * len(data)
         try:
-            record = reader.read(data, budget)
+            return reader.read(data, budget)
         except (ValueError, RuntimeError, SystemError):
-            record = Record(ERROR)
-        if record.verdict == OK and reader.language == "python":
-            record = record._replace(valid=int(is_valid(data.decode("utf-8", "replace"))))
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        return record
+            return Record(ERROR)
 
     def _reader(self, grammar: int) -> Reader:
         if grammar not in self._readers:
@@ -112,8 +118,8 @@ def _watch(memory: int) -> None:
 
 
 def main(arguments: str, kind: type[Worker] = Worker) -> None:
-    """Run a worker on standard input and output; ``arguments`` are the `Limits` as JSON."""
-    limits = Limits(*json.loads(arguments))
+    """Run a worker on standard input and output; ``arguments`` are the `Limits` as a Python tuple."""
+    limits = Limits(*ast.literal_eval(arguments))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     sys.setrecursionlimit(RECURSION)
@@ -125,6 +131,6 @@ def main(arguments: str, kind: type[Worker] = Worker) -> None:
     sink.write(READY.pack(READY_MARK, os.getpid()))
     sink.flush()
     try:
-        kind(limits, sys.stdin.buffer, sink).serve()
+        kind(limits, os.fdopen(sys.stdin.fileno(), "rb", _READ_BYTES, closefd=False), sink).serve()
     except MemoryError:
         sys.exit(OUT_OF_MEMORY)

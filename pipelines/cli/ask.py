@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from columns.errors import OutputError, RecipeError
+from columns.errors import OutputError
 from columns.files import Place
-from filters import load_preset, preset_names
 from pipelines import compare as comparing
 from pipelines import diff as differing
 from pipelines import sampling, whatif
 from pipelines.cli.app import Changes, DatasetDir, Json, app, print_json
-from pipelines.families import known_facts
 from pipelines.finished import Finished
-from pipelines.recipe import LoadedRecipe, Recipe, load_recipe, recorded_recipe
+from pipelines.recipe import load_recipe, recorded_recipe
 from pipelines.recipefile import recipe_names
-from pipelines.sections import FilterSection
-from pipelines.settings import unmeasured
-from pipelines.stored import Stored
 
 Examples = Annotated[int, typer.Option(help="example files to show each way", min=0)]
 
@@ -57,55 +49,12 @@ def what_if(
         raise typer.BadParameter("nothing to change: give --set or --recipe", param_hint="--set")
     place = Place(directory)
     section = Finished.open(place).section("recipe")
-    _check_rules(changes or (), load_recipe(recipe) if recipe else recorded_recipe(section))
     changed = load_recipe(recipe, changes or ()) if recipe else recorded_recipe(section, changes or ())
-    _check_measured(changed.recipe, section["name"], directory)
     found = whatif.what_if(place, recorded_recipe(section).recipe, changed.recipe, examples=examples)
     if as_json:
         print_json(found.to_dict())
     else:
         whatif.render(found, Console())
-
-
-def _check_rules(changes: Sequence[str], loaded: LoadedRecipe) -> None:
-    """`RecipeError` for a --set of a rule that the recipe does not have, or of a threshold that is no number."""
-    keys = dict(text.partition("=")[::2] for text in changes)
-    preset = keys.get("filters.preset", loaded.recipe.filters.preset)
-    rules = {rule.name: rule for rule in load_preset(preset).rules} if preset in preset_names() else {}
-    known = {field.name for field in dataclasses.fields(FilterSection)}
-    for key, value in keys.items():
-        section, _, name = key.strip().partition(".")
-        if section != "filters" or "." in name or name in known:
-            continue
-        if name not in rules:
-            near = difflib.get_close_matches(name, [*rules, *known], 1)
-            hint = f"did you mean filters.{near[0]}?" if near else f"its rules: thresher recipes {preset}"
-            raise RecipeError(f"--set {key}={value}: the recipe has no rule {name}", hint=hint)
-        if rules[name].op in ("gt", "ge", "lt", "le") and not _is_threshold(value):
-            hint = f"now: {rules[name]}; for example: --set {key}=0.5, or {key}=off"
-            raise RecipeError(f"--set {key}={value}: expected a number, or off", hint=hint)
-
-
-def _is_threshold(text: str) -> bool:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return False
-    return value is None or value is False or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _check_measured(recipe: Recipe, built: str, directory: str) -> None:
-    """`RecipeError` when a rule needs a fact that is not stored: names the command, or the nearest fact there is."""
-    stored = Stored.open(Place(directory)).schema.names
-    for rule, facts in unmeasured(recipe.rules(), stored)[:1]:
-        what = f"rule {rule}: {', '.join(facts)} is not measured in {directory}"
-        again = f"thresher build {built} --input … --output {directory} --set 'filters.measure=[all]'"
-        hint = f"repeat the build with everything measured: {again}"
-        for fact in sorted(set(facts) - known_facts()):
-            what = f"rule {rule}: there is no fact {fact}"
-            near = difflib.get_close_matches(fact, sorted(known_facts()), 1)
-            hint = f"did you mean {near[0]}?" if near else "the facts of a file: thresher explain DIR FILE"
-        raise RecipeError(what, hint=hint)
 
 
 @app.command()
@@ -126,11 +75,24 @@ def compare(
         thresher compare build/demo --recipes codex,starcoder,opencoder
     """
     names = [name.strip() for name in recipes.split(",") if name.strip()] or recipe_names()
-    found = comparing.compare(Place(directory), {name: load_recipe(name).recipe for name in names})
+    found = comparing.compare(_readable(directory), {name: load_recipe(name).recipe for name in names})
     if as_json:
         print_json(found.to_dict())
     else:
         comparing.render(found, Console(), by_bytes=by_bytes)
+
+
+def _readable(directory: str) -> Place:
+    """A place that can be listed; a build that stopped before its manifest can be compared too."""
+    place = Place(directory)
+    try:
+        place.exists("manifest.json")
+    except Exception as problem:
+        said = " ".join(str(problem).split())
+        raise OutputError(
+            f"{directory}: cannot be read: {said}", hint="check the path and your login"
+        ) from problem
+    return place
 
 
 @app.command()
@@ -150,13 +112,13 @@ def diff(
     if not as_json:
         differing.render(found, Console())
         return
-    sys.stdout.buffer.write(_json_line({"summary": found.to_dict()}))
+    sys.stdout.write(_json_line({"summary": found.to_dict()}))
     for change in found.changes():
-        sys.stdout.buffer.write(_json_line(change))
+        sys.stdout.write(_json_line(change))
 
 
-def _json_line(value: Any) -> bytes:
-    return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+def _json_line(value: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode() + "\n"
 
 
 @app.command()

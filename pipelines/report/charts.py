@@ -9,8 +9,10 @@ from markupsafe import Markup, escape
 
 from pipelines.wording import count, measured, share, size
 
-WIDTH = 960
+WIDTH, SLIM = 960, 460
 HALF = 320
+MARK_LINE, MARK_CHAR = 13, 6.7
+LABEL_CHARS, LABEL_CHAR = 24, 7
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class Bar:
     said: str
 
 
-def funnel_chart(bars: Sequence[Bar], title: str) -> Markup:
+def funnel_chart(bars: Sequence[Bar], title: str, width: int = WIDTH) -> Markup:
     """What is left after each step; the paler end of a bar is what the step removed."""
     top = max((bar.before for bar in bars), default=0) or 1
-    step, left, room = 27, 175, WIDTH - 175 - 70
+    step, left, room = 27, 175, width - 175 - 70
     parts = []
     for index, bar in enumerate(bars):
         y = index * step + 4
@@ -38,17 +40,21 @@ def funnel_chart(bars: Sequence[Bar], title: str) -> Markup:
             _rect("kept", left, y, now, 19),
         ]
         parts.append(_text("value", left + max(now, before) + 6, y + 14, bar.said))
-    return _svg(WIDTH, len(bars) * step + 4, title, parts)
+    return _svg(width, len(bars) * step + 4, title, parts)
 
 
 def bars_chart(rows: Sequence[tuple[str, int]], title: str) -> Markup:
     """Plain horizontal bars with their share of the whole."""
     total, top = sum(value for _, value in rows), max((value for _, value in rows), default=0) or 1
-    step, left, room = 25, 105, 470 - 105 - 125
-    parts = []
+    longest = max((len(label) for label, _ in rows), default=0)
+    step, left = 25, 30 + LABEL_CHAR * min(max(longest, 10), LABEL_CHARS)
+    room, parts = 470 - left - 125, []
     for index, (label, value) in enumerate(rows):
         y, width = index * step + 3, max(room * value / top, 1 if value else 0)
-        parts += [_text("label end", left - 8, y + 13, _cut(label, 15)), _rect("kept", left, y, width, 17)]
+        parts += [
+            _text("label end", left - 8, y + 13, _cut(label, LABEL_CHARS)),
+            _rect("kept", left, y, width, 17),
+        ]
         parts.append(_text("value", left + width + 6, y + 13, f"{count(value)} · {share(value, total)}"))
     return _svg(470, len(rows) * step + 3, title, parts)
 
@@ -70,7 +76,9 @@ def histogram_chart(
     title: str,
 ) -> Markup:
     """Files per bin, kept below and dropped above, with thresholds drawn; no bin with a file is invisible."""
-    left, top, width, height = 44, 26, HALF - 60, 110
+    left, width, height = 44, HALF - 60, 110
+    rows = _label_rows(marks, width)
+    top = 26 + MARK_LINE * max(rows, default=0)
     highest = max((k + d for k, d in zip(kept, dropped, strict=True)), default=0) or 1
     parts = [_shade(mark, left, top, width, height) for mark in marks]
     each = width / max(1, len(kept))
@@ -85,8 +93,9 @@ def histogram_chart(
         _text("tick end", left - 6, top + 8, _short(highest)),
         _text("tick end", left - 6, top + height, "0"),
     ]
-    parts += [piece for mark in marks for piece in _threshold(mark, left, top, width, height)]
-    return _svg(HALF, 166, title, parts)
+    for mark, row in zip(marks, rows, strict=True):
+        parts += _threshold(mark, left, top, width, height, row)
+    return _svg(HALF, top + 140, title, parts)
 
 
 def _shade(mark: Mark, left: float, top: float, width: float, height: float) -> str:
@@ -100,13 +109,32 @@ def _shade(mark: Mark, left: float, top: float, width: float, height: float) -> 
     )
 
 
-def _threshold(mark: Mark, left: float, top: float, width: float, height: float) -> list[str]:
+def _threshold(mark: Mark, left: float, top: float, width: float, height: float, row: int) -> list[str]:
+    """A dashed line and its words, ``row`` lines of text above the chart."""
     x = left + mark.at * width
-    anchor = "end" if mark.at > 0.6 else "start" if mark.at < 0.4 else "middle"
-    return [
-        _line("limit", x, top - 8, x, top + height),
-        _text(f"limit {anchor}", x, top - 12, f"drops {mark.said}"),
-    ]
+    said = _text(f"limit {_anchor(mark)}", x, top - 12 - MARK_LINE * row, f"drops {mark.said}")
+    return [_line("limit", x, top - 8, x, top + height), said]
+
+
+def _anchor(mark: Mark) -> str:
+    return "end" if mark.at > 0.6 else "start" if mark.at < 0.4 else "middle"
+
+
+def _label_rows(marks: Sequence[Mark], width: float) -> list[int]:
+    """The row of each mark's words: the lowest where they cover no other's."""
+    taken: list[list[tuple[float, float]]] = []
+    rows = []
+    for mark in marks:
+        long = MARK_CHAR * len(f"drops {mark.said}")
+        start = mark.at * width - {"end": long, "start": 0.0, "middle": long / 2}[_anchor(mark)]
+        free = (
+            row for row, spans in enumerate(taken) if all(start > b or start + long < a for a, b in spans)
+        )
+        row = next(free, len(taken))
+        taken += [[]] if row == len(taken) else []
+        taken[row].append((start, start + long))
+        rows.append(row)
+    return rows
 
 
 def curve_chart(points: Sequence[tuple[float, float]], threshold: float | None, title: str) -> Markup:

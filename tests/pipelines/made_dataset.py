@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from columns.document import DOCUMENT, document_batch
 from columns.files import PartName, Place
 from columns.hashing import content_hashes, doc_id
 from columns.tables import write_arrow, write_documents, write_table
+from licensing import ASSIGNED
+from privacy import SPANS
 
 SEQ_LEN, EOT, TOKENS_PER_FILE = 64, 256, 100
 RULES = [
@@ -61,6 +63,23 @@ class Source:
     task: str = ""
     problem: str = ""
     language: str = "python"
+    license: str = ""
+    finds: tuple[tuple[str, int], ...] = ()
+    fails: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a dataset has besides its files; own rules and rules with a chance drop the files that say so.
+
+    Licences are found out with ``licenses``, of another source where the path says "conflict". Finds of the kind
+    "email" are redacted.
+    """
+
+    rules: Sequence[Mapping[str, Any]] = tuple(RULES)
+    own: Sequence[Mapping[str, Any]] = ()
+    licenses: bool = False
+    privacy: bool = False
 
 
 def signals(text: str | None) -> dict[str, Any]:
@@ -75,11 +94,20 @@ def signals(text: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def failed(measured: dict[str, Any]) -> list[str]:
-    """The content rules that drop a file with these signals."""
-    tests = {"is": lambda a, b: a == b, "gt": lambda a, b: a > b, "lt": lambda a, b: a < b}
-    said = [(r["name"], measured[r["signal"]], r) for r in RULES]
-    return [name for name, value, r in said if value is not None and tests[r["op"]](value, r["value"])]
+def failed(row: dict[str, Any], made: Made) -> list[str]:
+    """The content rules that drop a file with these facts."""
+    return [r["name"] for r in (*made.rules, *made.own) if r["name"] in row["fails"] or _hit(row, r)]
+
+
+def _hit(row: dict[str, Any], rule: Mapping[str, Any]) -> bool:
+    tests = {"is": lambda a, b: a == b, "gt": lambda a, b: a > b, "lt": lambda a, b: a < b,
+             "in": lambda a, b: a in b}  # fmt: skip
+    if "op" not in rule or rule.get("probability", 1) < 1 or rule.get("table"):
+        return False
+    if rule.get("languages") and row["language"] not in rule["languages"]:
+        return False
+    value = row.get(rule["signal"])
+    return value is not None and tests[rule["op"]](value, rule["value"])
 
 
 def samples() -> list[Source]:
@@ -108,16 +136,21 @@ def samples() -> list[Source]:
     return found
 
 
-def make_dataset(root: Path, sources: Sequence[Source] | None = None, parts: int = 2) -> Place:
+def make_dataset(
+    root: Path, sources: Sequence[Source] | None = None, parts: int = 2, made: Made | None = None
+) -> Place:
     """Write the whole dataset directory; returns its place."""
-    place = Place(str(root))
+    place, made = Place(str(root)), made or Made()
     batch = _documents(samples() if sources is None else sources, parts)
-    rows = _decide(batch)
+    rows = _decide(batch, made)
     for index in range(parts):
-        _write_part(place, index, parts, [row for row in rows if row["part"] == index])
+        mine = [row for row in rows if row["part"] == index]
+        _write_part(place, index, parts, mine)
+        _write_later(place, index, parts, mine, made)
     _write_links(place, rows)
     shards = _write_shards(place, rows)
-    place.write_bytes("manifest.json", orjson.dumps(_manifest(rows, shards), option=orjson.OPT_SORT_KEYS))
+    manifest = _manifest(rows, shards, made)
+    place.write_bytes("manifest.json", orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS))
     return place
 
 
@@ -131,7 +164,8 @@ def _documents(sources: Iterable[Source], parts: int) -> list[dict[str, Any]]:
             {"doc_id": identity, "repo": source.repo, "ref": "main", "path": source.path, "content": source.text,
              "content_hash": digest, "encoding": "utf-8", "lossy": False, "size": size, "language": source.language,
              "source": "test", "problem": source.problem or None, "part": identity[0] % parts,
-             "family": source.family, "task": source.task, **signals(source.text)}
+             "family": source.family, "task": source.task, "license": source.license or None, "finds": source.finds,
+             "fails": source.fails, "extension": source.path.rpartition(".")[2].lower(), **signals(source.text)}
         )  # fmt: skip
     rows.sort(key=lambda row: (row["part"], row["repo"], row["path"], row["doc_id"]))
     counts = [0] * parts
@@ -141,11 +175,11 @@ def _documents(sources: Iterable[Source], parts: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _decide(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _decide(rows: list[dict[str, Any]], made: Made) -> list[dict[str, Any]]:
     same: dict[bytes, dict[str, Any]] = {}
     family: dict[str, dict[str, Any]] = {}
     for row in rows:
-        row |= {"failed": failed(row), "keeper": None, "similarity": None, "tasks": [], "rule": None}
+        row |= {"failed": failed(row, made), "keeper": None, "similarity": None, "tasks": [], "rule": None}
         first = same.setdefault(row["content_hash"], row)
         if row["problem"]:
             row["rule"] = "unreadable"
@@ -182,7 +216,8 @@ def _write_part(place: Place, index: int, parts: int, rows: list[dict[str, Any]]
     facts = pa.schema(
         [*(DOCUMENT.field(n) for n in ("doc_id", "content_hash", "problem", "size", "language", "repo", "path")),
          ("stars", pa.int64()), ("lines", pa.int32()), ("line_mean", pa.float64()), ("line_max", pa.int32()),
-         ("alnum_fraction", pa.float64()), ("autogenerated", pa.bool_()), ("words", pa.int32())]
+         ("alnum_fraction", pa.float64()), ("autogenerated", pa.bool_()), ("words", pa.int32()),
+         ("extension", pa.string())]
     )  # fmt: skip
     write_table(place.child("facts"), name, [_batch(rows, facts)], facts)
     write_table(place.child("ledger"), name, [_batch(rows, LEDGER)], LEDGER)
@@ -200,6 +235,34 @@ def _write_part(place: Place, index: int, parts: int, rows: list[dict[str, Any]]
     ]  # fmt: skip
     overlaps = PartName("overlaps", index, parts, "parquet").format()
     write_table(place.child("facts"), overlaps, [_batch(hits, OVERLAPS)], OVERLAPS)
+
+
+def _write_later(place: Place, index: int, parts: int, rows: list[dict[str, Any]], made: Made) -> None:
+    if made.licenses:
+        found = [_assigned(row) for row in rows]
+        name = PartName("part", index, parts, "parquet").format()
+        write_table(place.child("licenses"), name, [pa.RecordBatch.from_pylist(found, ASSIGNED)], ASSIGNED)
+    if made.privacy:
+        for folder, stem, chosen in (("facts", "spans", lambda *_: True), ("ledger", "redactions", redacted)):
+            spans = [
+                {"row": row["row"] & 0xFFFFFFFF, "start": 9 * line, "end": 9 * line + 5, "line": line, "kind": kind}
+                for row in rows for kind, line in row["finds"] if chosen(row, kind)
+            ]  # fmt: skip
+            name = PartName(stem, index, parts, "parquet").format()
+            write_table(place.child(folder), name, [pa.RecordBatch.from_pylist(spans, SPANS)], SPANS)
+
+
+def redacted(row: dict[str, Any], kind: str) -> bool:
+    """Whether a find is replaced in the shards."""
+    return bool(row["kept"]) and kind == "email"
+
+
+def _assigned(row: dict[str, Any]) -> dict[str, Any]:
+    known, conflict = bool(row["license"]), "conflict" in row["path"]
+    return {"license_id": row["license"] or None, "license_from": "header" if known else None,
+            "license_evidence": "line 4" if known else None, "license_known": known,
+            "license_permissive": row["license"] == "MIT" if known else None, "license_conflict": conflict,
+            "license_others": "repository: Apache-2.0" if conflict else None}  # fmt: skip
 
 
 def _write_links(place: Place, rows: list[dict[str, Any]]) -> None:
@@ -243,12 +306,12 @@ def _pack(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return packed
 
 
-def _funnel(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _funnel(rows: list[dict[str, Any]], made: Made) -> list[dict[str, Any]]:
     files, size = len(rows), sum(row["size"] for row in rows)
     steps = [
         {"rule": "read", "status": "", "files": files, "bytes": size, "removed_files": 0, "removed_bytes": 0}
     ]
-    statuses = {rule["name"]: rule["status"] for rule in RULES}
+    statuses = {rule["name"]: rule.get("status", "ours") for rule in (*made.rules, *made.own)}
     for rule in ("unreadable", "exact_duplicate", *statuses, "contaminated", "near_duplicate"):
         gone = [row["size"] for row in rows if row["rule"] == rule]
         files, size = files - len(gone), size - sum(gone)
@@ -257,7 +320,24 @@ def _funnel(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return steps
 
 
-def _manifest(rows: list[dict[str, Any]], shards: list[dict[str, Any]]) -> dict[str, Any]:
+def _later_sections(rows: list[dict[str, Any]], made: Made) -> dict[str, Any]:
+    found = [_assigned(row) for row in rows]
+    kinds = [kind for row in rows for kind, _ in row["finds"]]
+    gone = [kind for row in rows for kind, _ in row["finds"] if redacted(row, kind)]
+    known = [one["license_id"] for one in found if one["license_known"]]
+    licenses = {
+        "known": len(known),
+        "permissive": known.count("MIT"),
+        "conflict": sum(one["license_conflict"] for one in found),
+        "from": {"header": len(known), "nothing": len(found) - len(known)},
+        "different": len(set(known)),
+        "top": sorted(([name, known.count(name)] for name in set(known)), key=lambda one: (-one[1], one[0])),
+    }
+    privacy = {"found": len(kinds), "redacted": {kind: gone.count(kind) for kind in sorted(set(gone))}}
+    return {"licenses": licenses if made.licenses else {}, "privacy": privacy if made.privacy else {}}
+
+
+def _manifest(rows: list[dict[str, Any]], shards: list[dict[str, Any]], made: Made) -> dict[str, Any]:
     problems: dict[str, int] = {}
     for row in rows:
         if row["problem"]:
@@ -272,7 +352,8 @@ def _manifest(rows: list[dict[str, Any]], shards: list[dict[str, Any]]) -> dict[
     return {
         "format": "thresher/1", "fingerprints": {"documents": "ab" * 16, "ledger": "cd" * 16}, "inputs": [],
         "recipe": {
-            "name": "codex", "about": "Codex's Python filters", "filters": {"preset": "codex", "rules": RULES},
+            "name": "codex", "about": "Codex's Python filters", 
+            "filters": {"preset": "codex", "rules": [*made.rules], "own_rules": [*made.own]},
             "dedup": {"exact": True, "near": True, "minhash": {"num_perm": 256, "ngram": 5, "seed": 1},
                       "bands": {"bands": 25, "rows": 10, "threshold": 0.7}, "keep": {"order": ["stars", "path"]}},
             "contamination": {"suites": ["humaneval"], "ngram": 8, "min_coverage": 0.2},
@@ -280,7 +361,7 @@ def _manifest(rows: list[dict[str, Any]], shards: list[dict[str, Any]]) -> dict[
             "notes": {"dedup.near": {"status": "ours", "source": "the paper names no near-duplicate step"}},
         },
         "documents": {"files": len(rows), "bytes": sum(row["size"] for row in rows), "problems": problems},
-        "funnel": _funnel(rows),
+        "funnel": _funnel(rows, made), **_later_sections(rows, made),
         "dedup": {"exact_groups": 1, "edges": 4, "buckets_capped": 1, "curve": curve, "knee": 0.72},
         "contamination": {"suites": {"humaneval": {"tasks": 164, "sha256": "ef" * 32}}, "files": sum(hits.values()),
                           "tasks": hits},

@@ -20,7 +20,7 @@ from pipelines.recipefile import recipe_names
 from tests.pipelines.building import ROOT, command, recipe
 from tests.pipelines.corpus import leak, near_copy, sources, write_tree
 
-COMMANDS = ("build", "run", "recipes", "explain", "inspect")
+COMMANDS = ("build", "run", "recipes", "explain", "inspect", "what-if", "compare", "diff", "sample")
 
 
 @pytest.fixture(scope="module")
@@ -355,7 +355,14 @@ def test_an_output_that_cannot_be_is_refused(folder, tree, tmp_path, where):
     refused("build", recipe(folder), "-i", str(tree), "-o", url, said=url)
 
 
-@pytest.mark.parametrize("name", ["inspect", "explain"])
+ARGUMENTS = {
+    "explain": ("a.py",),
+    "what-if": ("--set", "filters.line_max=9"),
+    "sample": ("--rule", "line_max"),
+}
+
+
+@pytest.mark.parametrize("name", ["inspect", "explain", "what-if", "compare", "sample"])
 @pytest.mark.parametrize("where", ["nowhere", "empty", "file", "damaged", "other", "protocol"])
 def test_what_is_no_dataset_is_refused(tmp_path, name, where):
     (tmp_path / "file").write_text("x")
@@ -364,9 +371,143 @@ def test_what_is_no_dataset_is_refused(tmp_path, name, where):
         if text:
             (tmp_path / folder / "manifest.json").write_text(text)
     url = "nosuch://x" if where == "protocol" else str(tmp_path / where)
-    refused(
-        name, url, *(("a.py",) if name == "explain" else ()), said=where if where != "protocol" else "nosuch"
+    refused(name, url, *ARGUMENTS.get(name, ()), said=where if where != "protocol" else "nosuch")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_diff_needs_two_datasets(out, tmp_path, first):
+    url = str(tmp_path / "nowhere")
+    refused("diff", *((url, out) if first else (out, url)), said=f"{url}: no manifest.json", hint="--output")
+
+
+def test_set_changes_a_recipe(folder, tree, tmp_path):
+    where = str(tmp_path / "out")
+    changes = ("--set", "filters.line_max=50", "--set", "filters.low_alnum=off", "--set", "pack.seq_len=128")
+    arguments = (recipe(folder), "--input", str(tree), "--output", where, "--workers", "1", "--json")
+    code, said, err = called("build", *arguments, *changes)
+    assert (code, err) == (0, "")
+    rules = [step["rule"] for step in json.loads(said)["funnel"]]
+    assert "line_max" in rules
+    assert "low_alnum" not in rules
+    recorded = json.loads(Place(where).read("manifest.json"))["recipe"]
+    assert recorded["pack"]["seq_len"] == 128
+    assert recorded["notes"]["filters.values.line_max"]["source"] == "--set"
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "hint"),
+    [("nonsense", "expected KEY=VALUE", "for example: --set"), ("filters.line_max=[1,", "filters.line_max=[1,", ""),
+     ("pack.seq_length=5", "unknown key pack.seq_length", "did you mean seq_len?"),
+     ("=5", "expected KEY=VALUE", "for example"), ("a..b=5", "expected KEY=VALUE", "for example")],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["build", "what-if"])
+def test_a_setting_that_cannot_be_is_refused(out, folder, tree, tmp_path, name, change, said, hint):
+    build = ("build", recipe(folder), "-i", str(tree), "-o", str(tmp_path / "out"))
+    refused(*(build if name == "build" else ("what-if", out)), "--set", change, said=said, hint=hint or None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "hint"),
+    [("filters.lin_max=9", "has no rule lin_max", "did you mean filters.line_max?"),
+     ("filters.zzz=off", "has no rule zzz", "its rules: thresher recipes codex"),
+     ("filters.line_max=many", "expected a number, or off", "now: line_max > 1000; for example"),
+     ("filters.line_max=on", "expected a number, or off", "filters.line_max=off"),
+     ("filters.preset=opencoder", "is not measured in", "--set 'filters.measure=[all]'"),
+     ("filters.add=[{name: odd, signal: line_mx, op: gt, value: 1, status: ours, source: me}]",
+      "rule odd: there is no fact line_mx", "did you mean line_max?"),
+     ("dedup.minhash.num_perm=512", "what is stored cannot tell", "build with the changed recipe")],
+)  # fmt: skip
+def test_what_if_refuses_what_it_cannot_answer(out, change, said, hint):
+    refused("what-if", out, "--set", change, said=said, hint=hint)
+
+
+def test_what_if_needs_a_change(out):
+    refused("what-if", out, said="nothing to change: give --set or --recipe")
+    refused("what-if", out, "--recipe", "codx", said="no such recipe: codx", hint="did you mean codex?")
+
+
+def test_what_if_says_what_another_threshold_does(out, rows):
+    code, said, err = called("what-if", out, "--set", "filters.line_max=5000")
+    assert (code, err) == (0, "")
+    assert "filters.line_max: line_max > 1000 → line_max > 5000" in said
+    assert "tree:drop/line_max.py" in said
+    found = json.loads(called("what-if", out, "--set", "filters.line_max=5000", "--json")[1])
+    kept = sum(row["kept"] for row in rows.values())
+    assert (found["before"]["files"], found["gained"]["files"], found["after"]["files"]) == (
+        kept,
+        1,
+        kept + 1,
     )
+    assert found["estimated"] == ["after", "gained"]
+    assert isinstance(found["after"]["tokens"], int)
+    assert [one["path"] for one in found["gained_examples"]] == ["drop/line_max.py"]
+
+
+def test_what_if_with_a_recipe_of_one_s_own(out, folder):
+    own = folder / "loose.yaml"
+    own.write_text((folder / "small.yaml").read_text() + "filters: {values: {line_max: 5000}}\n")
+    found = json.loads(called("what-if", out, "--recipe", str(own), "--json")[1])
+    assert found["settings"] == ["filters.line_max: line_max > 1000 → line_max > 5000"]
+    assert found["gained"]["files"] == 1
+    assert found["lost_examples"] == []
+
+
+def test_compare_prints_each_recipe(out, rows):
+    code, said, err = called("compare", out, "--recipes", "codex,codegen")
+    assert (code, err) == (0, "")
+    assert "bytes kept" not in said
+    assert [line.split()[0] for line in said.splitlines() if line.startswith("code")][:2] == [
+        "codex",
+        "codegen",
+    ]
+    assert "bytes kept" in called("compare", out, "--recipes", "codex,codegen", "--bytes")[1]
+    found = json.loads(called("compare", out, "--recipes", "codex", "--json")[1])
+    assert found["total"]["read"]["files"] == len(rows)
+    assert found["total"]["all_rules"]["codex"]["files"] == sum(row["kept"] for row in rows.values())
+
+
+def test_compare_takes_all_built_in_recipes(out):
+    assert json.loads(called("compare", out, "--json")[1])["recipes"] == recipe_names()
+    refused(
+        "compare", out, "--recipes", "codex,codx", said="no such recipe: codx", hint="did you mean codex?"
+    )
+
+
+def test_diff_of_a_dataset_with_itself_is_empty(out, rows):
+    code, said, _ = called("diff", out, out)
+    assert code == 0
+    assert f"{len(rows)} files with the same text and verdict in both" in said
+    (line,) = called("diff", out, out, "--json")[1].splitlines()
+    summary = json.loads(line)["summary"]
+    assert (summary["same"], summary["kinds"]) == (len(rows), [])
+
+
+def test_sample_writes_a_sheet_and_reads_it_back(out, tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    code, said, err = called("sample", out, "--rule", "line_max", "-o", str(sheet))
+    assert (code, err) == (0, "")
+    assert f"{sheet}: 1 of 1 files" in said
+    assert sheet.is_file()
+    found = json.loads(called("sample", out, "--rule", "line_max", "-o", str(sheet), "--json")[1])
+    assert found == {"rule": "line_max", "files": 1, "of": 1, "sheets": [str(sheet)]}
+
+
+def test_sample_refuses_what_it_cannot_draw(out, tmp_path):
+    refused("sample", out, "--rule", "line_mx", said="line_mx: no rule of this dataset", hint="line_max")
+    refused("sample", out, said="expected one of --rule and --labels")
+    refused("sample", out, "--rule", "kept", "-o", str(tmp_path / "x.txt"), said="expected .html or .csv")
+    refused("sample", out, "--labels", str(tmp_path / "none.csv"), said="none.csv", hint="labels CSV")
+
+
+def test_json_is_sorted(out):
+    for arguments in (
+        ("what-if", out, "--set", "filters.line_max=9"),
+        ("compare", out, "--recipes", "codex"),
+    ):
+        said = called(*arguments, "--json")[1]
+        assert said == json.dumps(json.loads(said), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    for line in called("diff", out, out, "--json")[1].splitlines():
+        assert line == json.dumps(json.loads(line), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def test_an_unknown_command_is_refused():

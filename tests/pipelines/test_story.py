@@ -7,8 +7,10 @@ import pytest
 from rich.console import Console
 
 from columns.errors import OutputError
+from filters import FilterConfig, Rule, failed
 from pipelines import story
-from tests.pipelines.made_dataset import Source, make_dataset
+from pipelines.finished import Finished
+from tests.pipelines.made_dataset import RULES, Made, Source, make_dataset
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +39,10 @@ def test_verdict_of_a_rule(place):
     told = story.tell(place, "bad/wide.py")
     assert told.verdict == "dropped by line_max: 1,210 > 1000 (published, Codex §3.1)"
     assert (told.kept, told.rule, told.tokens) == (False, "line_max", ())
-    signal = next(signal for signal in told.signals if signal.name == "line_max")
-    assert (signal.value, signal.drops, signal.failed) == (1210, ("> 1000",), ("line_max",))
+    rule = told.rules[0]
+    assert (rule.name, rule.signal, rule.value, rule.drops_when) == ("line_max", "line_max", 1210, "> 1000")
+    assert (rule.verdict, rule.failed, rule.status, rule.source) == ("fails", True, "published", "Codex §3.1")
+    assert [rule.verdict for rule in told.rules[1:]] == ["passes"] * (len(told.rules) - 1)
 
 
 def test_verdict_of_a_yes_or_no_rule(place):
@@ -144,8 +148,8 @@ def test_eighty_columns_cut_nothing(place, name):
     joined = " ".join(text.split())
     assert told.verdict in joined
     assert told.file.doc_id in joined
-    for signal in told.signals:
-        assert signal.name in joined
+    for rule in told.rules:
+        assert rule.name in joined
 
 
 def test_terminal_escapes_and_markup_are_harmless(tmp_path):
@@ -154,3 +158,217 @@ def test_terminal_escapes_and_markup_are_harmless(tmp_path):
     text = shown(story.tell(made, name))
     assert "\x1b" not in text
     assert "[red]x␛[2J␊.py" in text
+
+
+def rule(name: str, signal: str, op: str, value: object, **more: object) -> dict[str, object]:
+    return {
+        "name": name,
+        "signal": signal,
+        "op": op,
+        "value": value,
+        "status": "ours",
+        "source": "a test",
+        **more,
+    }
+
+
+SCOPED = Made(
+    rules=[
+        rule("long_c", "lines", "gt", 5, languages=["c", "c++"]),
+        rule("long_text", "lines", "gt", 5, except_languages=["c", "c++"]),
+        rule("few_words", "words", "lt", 2, probability=0.5),
+        rule("never", "words", "gt", 0, probability=0.0),
+        rule("listed", "language", "in", [f"lang{i}" for i in range(40)]),
+        rule("table_max", "line_max", "gt", None, table="starcoder.line_max"),
+        rule("not_included", "extension", "not_in", None, table="starcoder.include"),
+    ],
+    own=[{"name": "link_farm", "version": 3, "about": "short and full of links", "file": "links.py",
+          "reads": ["lines", "words"]}],
+    licenses=True,
+    privacy=True,
+)  # fmt: skip
+FINDS = (("email", 3), ("email", 7), ("email", 7), ("password", 9))
+
+
+@pytest.fixture(scope="module")
+def scoped(tmp_path_factory):
+    sources = [
+        Source("a.c", "x y\n" * 9, language="c", license="MIT"),
+        Source("a.py", "x y\n" * 9, license="GPL-3.0-only"),
+        Source("lucky.py", "x\n"),
+        Source("unlucky.py", "yy\n", fails=("few_words",)),
+        Source("wide.fsh", "a " * 350 + "\n", language="glsl", fails=("table_max",)),
+        Source("wide.py", "b " * 350 + "\n", license="MIT"),
+        Source("odd.zzz", "c d\n", language="zzz", fails=("not_included",)),
+        Source("own.py", "e f\n", fails=("link_farm",), finds=FINDS),
+        Source("conflict/kept.py", "g h\n", license="MIT", finds=FINDS),
+        Source("blob", None, problem="binary", fails=("not_included",)),
+    ]
+    return make_dataset(tmp_path_factory.mktemp("scoped"), sources, made=SCOPED)
+
+
+def rules_of(told: story.Story) -> dict[str, tuple[str, str]]:
+    return {one.name: (one.drops_when, one.verdict) for one in told.rules}
+
+
+def test_rules_of_other_languages_are_only_named(scoped):
+    assert story.tell(scoped, "a.c").rules_elsewhere == ("long_text",)
+    told = story.tell(scoped, "a.py")
+    assert told.rules_elsewhere == ("long_c",)
+    assert rules_of(told)["long_text"] == ("> 5", "fails")
+    assert "1 rule is for other languages" in shown(told)
+
+
+def test_every_rule_is_told_once(scoped):
+    names = [one["name"] for one in (*SCOPED.rules, *SCOPED.own)]
+    for file in ("a.c", "a.py", "wide.fsh", "odd.zzz", "blob"):
+        told = story.tell(scoped, file)
+        assert sorted([*(one.name for one in told.rules), *told.rules_elsewhere]) == sorted(names)
+
+
+def test_failing_rules_come_first(scoped):
+    for file in ("a.c", "a.py", "wide.fsh", "odd.zzz", "own.py"):
+        said = [one.failed for one in story.tell(scoped, file).rules]
+        assert said[0]
+        assert said == sorted(said, reverse=True)
+
+
+def test_a_table_gives_each_file_its_threshold(scoped):
+    assert rules_of(story.tell(scoped, "wide.fsh"))["table_max"] == ("> 500", "fails")
+    assert story.tell(scoped, "wide.fsh").verdict == "dropped by table_max: 700 > 500 (ours, a test)"
+    assert rules_of(story.tell(scoped, "wide.py"))["table_max"] == ("> 1000", "passes")
+    told = story.tell(scoped, "odd.zzz")
+    assert "table_max" in told.rules_elsewhere
+    assert rules_of(told)["not_included"] == ("not in starcoder.include", "fails")
+    assert "dropped by not_included: zzz not in starcoder.include" in told.verdict
+
+
+def test_a_rule_with_a_chance(scoped):
+    said = rules_of(story.tell(scoped, "lucky.py"))
+    assert said["few_words"] == ("< 2, a share of 0.5 by chance", "spared by chance")
+    assert said["never"] == ("> 0, never drawn (share 0)", "spared by chance")
+    told = story.tell(scoped, "unlucky.py")
+    assert rules_of(told)["few_words"][1] == "dropped by chance"
+    assert told.verdict == "dropped by few_words: 1 < 2, a share of 0.5 by chance (ours, a test)"
+    assert rules_of(story.tell(scoped, "a.py"))["few_words"][1] == "passes"
+
+
+def test_long_lists_are_shortened_and_what_is_null_is_not_measured(scoped):
+    when, verdict = rules_of(story.tell(scoped, "a.py"))["listed"]
+    assert (when, verdict) == ("in [lang0, lang1, lang2, lang3, lang4, lang5 and 34 more]", "passes")
+    assert rules_of(story.tell(scoped, "blob"))["few_words"][1] == "not measured"
+
+
+def test_own_rules_have_their_words_and_file(scoped):
+    told = story.tell(scoped, "own.py")
+    assert told.verdict == "dropped by link_farm: short and full of links (own rule, links.py, version 3)"
+    first = told.rules[0]
+    assert (first.about, first.file, first.value) == (
+        "short and full of links",
+        "links.py",
+        {"lines": 1, "words": 2},
+    )
+    assert "short and full of links" in shown(told, 200)
+    assert "own rule, links.py, version 3" in shown(told, 200)
+    assert rules_of(story.tell(scoped, "a.c"))["link_farm"][1] == "passes"
+    assert rules_of(story.tell(scoped, "blob"))["link_farm"][1] == "not measured"
+
+
+def test_verdicts_are_those_of_the_filters(scoped):
+    """What applies and fails, asked of `filters` rule by rule over whole parts."""
+    dataset = Finished.open(scoped)
+    certain = [one for one in dataset.filters().rules if one.probability == 1]
+    for part in dataset.parts():
+        facts = dataset.facts(part)
+        flags = failed(facts, FilterConfig(tuple(certain))).to_pylist()
+        for row, path in enumerate(facts.column("path").to_pylist()):
+            said = {one.name for one in story.tell(scoped, path).rules if one.failed}
+            assert {name for name, gone in flags[row].items() if gone} <= said
+
+
+def test_sources_are_footnotes(place):
+    text = shown(story.tell(place, "src/good_3.py"), 120)
+    assert text.count("Codex §3.1") == 1
+    assert "[2] published, Codex §3.1" in text
+
+
+def test_other_facts_are_those_that_no_rule_reads(place):
+    told = story.tell(place, "src/good_3.py")
+    read = {one["signal"] for one in RULES}
+    assert set(told.other_facts) == set(told.facts) - read
+    text = shown(told)
+    assert f"words {told.facts['words']}" in text
+    assert "extension py" in text
+    assert "stars" not in text
+
+
+def test_licence(scoped):
+    told = story.tell(scoped, "conflict/kept.py")
+    assert told.license == {"id": "MIT", "from": "header", "evidence": "line 4", "known": True, "permissive": True,
+                            "conflict": True, "others": "repository: Apache-2.0"}  # fmt: skip
+    assert "MIT, from the header (line 4), permissive\n  conflict: repository: Apache-2.0" in shown(told)
+    assert "GPL-3.0-only, from the header (line 4), not permissive" in shown(story.tell(scoped, "a.py"))
+    assert "licence\n  not known" in shown(story.tell(scoped, "lucky.py"))
+
+
+def test_without_licences_there_is_no_section(place):
+    told = story.tell(place, "src/good_3.py")
+    assert told.license is None
+    assert "licence\n" not in shown(told)
+
+
+def test_redactions_say_kind_and_line(scoped):
+    told = story.tell(scoped, "conflict/kept.py")
+    assert [(one.kind, one.line) for one in told.redactions] == [("email", 3), ("email", 7), ("email", 7)]
+    assert [(one.kind, one.line) for one in told.unredacted] == [("password", 9)]
+    text = shown(told)
+    assert "redacted in the shards (3)\n  email: lines 3, 7 (3 times)" in text
+    assert "secrets and personal data found, not redacted (1)\n  password: line 9" in text
+
+
+def test_nothing_is_redacted_in_a_dropped_file(scoped):
+    told = story.tell(scoped, "own.py")
+    assert told.redactions == ()
+    assert len(told.unredacted) == 4
+    assert "found, the file is not in the shards (4)" in shown(told)
+
+
+def test_json_has_everything(scoped):
+    data = orjson.loads(orjson.dumps(story.tell(scoped, "conflict/kept.py").to_dict()))
+    assert set(data) == {
+        "file", "ref", "language", "size", "content_hash", "problem", "kept", "rule", "split", "verdict", "rules",
+        "rules_elsewhere", "facts", "other_facts", "license", "redactions", "unredacted", "keeper", "similarity",
+        "exact", "near", "overlaps", "tokens",
+    }  # fmt: skip
+    assert set(data["rules"][0]) == {
+        "name", "signal", "value", "drops_when", "verdict", "status", "source", "note", "probability", "about", "file",
+    }  # fmt: skip
+    assert set(data["redactions"][0]) == {"kind", "line", "start", "end"}
+    assert data["facts"]["words"] == 2
+    assert data["facts"]["content_hash"] == data["content_hash"]
+
+
+@pytest.mark.parametrize("file", ["a.c", "wide.fsh", "own.py", "conflict/kept.py", "blob"])
+def test_eighty_columns_with_everything(scoped, file):
+    text = shown(story.tell(scoped, file))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+
+
+def test_rules_of_another_version_are_a_clear_error(tmp_path):
+    made = Made(rules=[rule("r", "lines", "gt", None, table="starcoder.nothing")])
+    place = make_dataset(tmp_path, [Source("x.py", "x = 1\n")], made=made)
+    with pytest.raises(OutputError, match="not of this version"):
+        story.tell(place, "x.py")
+
+
+def test_known_bugs_of_the_upstream_program_are_told_as_applied(tmp_path):
+    made = Made(rules=[rule("r", "lines", "gt", 5, compat=[["value", 3]])])
+    place = make_dataset(tmp_path, [Source("x.py", "x = 1\n")], made=made)
+    manifest = orjson.loads(place.read("manifest.json"))
+    assert story.tell(place, "x.py").rules[0].drops_when == "> 5"
+    manifest["recipe"]["filters"]["bug_compat"] = True
+    place.write_bytes("manifest.json", orjson.dumps(manifest))
+    assert story.tell(place, "x.py").rules[0].drops_when == "> 3"
+    expected = Rule("r", "lines", "gt", 5, "ours", "a test", compat=(("value", 3),))
+    assert Finished.open(place).filters() == FilterConfig((expected,), bug_compat=True)

@@ -17,7 +17,7 @@ import pytest
 from columns.errors import EnvironmentProblem
 from syntax import sandbox as sandbox_module
 from syntax.languages import GRAMMARS, grammar_index
-from syntax.records import ERROR, MEMORY, OK, REPLY, TIMEOUT, Limits, Record
+from syntax.records import ERROR, MEMORY, OK, REPLY, TIMEOUT, VALIDITY, Limits, Record
 from syntax.sandbox import Sandbox, sandbox
 
 LIMITS = Limits(work=1_000_000, work_per_byte=16, memory=256 << 20, seconds=20)
@@ -191,12 +191,86 @@ def test_descriptors_and_zombies_do_not_pile_up(naughty):
     assert _zombies() == []
 
 
-def _zombies() -> list[str]:
+def _zombies() -> list[tuple[str, int]]:
     listing = subprocess.run(
-        ["ps", "-A", "-o", "stat=,ppid="], capture_output=True, text=True, check=False
+        ["ps", "-A", "-o", "stat=,ppid=,pid="], capture_output=True, text=True, check=False
     ).stdout
     rows = (line.split() for line in listing.splitlines())
-    return [stat for stat, parent in rows if stat.startswith("Z") and int(parent) == os.getpid()]
+    return [
+        (stat, int(pid)) for stat, parent, pid in rows if stat.startswith("Z") and int(parent) == os.getpid()
+    ]
+
+
+def family(box: Sandbox) -> tuple[int, int]:
+    """The process that watches and the process that parses."""
+    return box._child._process.pid, box._child.pid
+
+
+def test_both_processes_are_reaped_when_the_sandbox_is_closed(honest):
+    honest.measure(requests("a = 1"))
+    both = family(honest)
+    assert len(set(both)) == 2
+    assert all(map(alive, both))
+    honest.close()
+    assert not alive(both[0])
+    assert gone(both[1])
+    with pytest.raises(ChildProcessError):
+        os.waitpid(both[0], os.WNOHANG)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["watcher", "parser"])
+def test_a_killed_process_is_reaped_and_leaves_no_zombie(honest, which):
+    honest.measure(requests("a = 1"))
+    both = family(honest)
+    os.kill(both[which], signal.SIGKILL)
+    assert verdicts(honest, "b = 1") == [OK]
+    if which == 1:
+        assert all(map(gone, both))
+        assert family(honest)[1] != both[1]
+    honest.close()
+    assert not alive(both[0])
+    assert [stat for stat, pid in _zombies() if pid in both] == []
+
+
+@pytest.mark.parametrize("deed", ["SEGV", "EXIT", "EAT", "KILL", "SPIN"])
+def test_a_process_that_dies_by_itself_is_reaped_before_the_next_starts(naughty, deed):
+    verdicts(naughty, "a = 1")
+    both = family(naughty)
+    verdicts(naughty, f"# {deed}")
+    assert not alive(both[0])
+    assert gone(both[1])
+
+
+def test_processes_end_with_a_parent_that_ends_without_closing():
+    program = f"""
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from syntax.sandbox import sandbox
+        from syntax.records import Limits
+        box = sandbox(Limits(*{tuple(LIMITS)}))
+        box.measure([({PYTHON}, memoryview(b"a = 1"))])
+        print(box._child._process.pid, box._child.pid)
+    """
+    told = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert all(gone(int(pid)) for pid in told.stdout.split())
+
+
+def test_validity_is_asked_for_by_itself(honest):
+    asked = [(VALIDITY, memoryview(text)) for text in (b"x = 1", b"print 1", b"", b"\xff")]
+    found = honest.measure([*asked, *requests("def f(): pass")])
+    assert [(r.verdict, r.valid) for r in found[:4]] == [(OK, 1), (OK, 0), (OK, 1), (OK, 0)]
+    assert (found[4].functions, found[4].valid) == (1, 0)
+
+
+def test_an_allocator_that_the_user_has_tuned_is_left_alone(honest, monkeypatch):
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=3")
+    assert verdicts(honest, "a = 1") == [OK]
+    environment = Path(f"/proc/{honest._child.pid}/environ")
+    if not environment.exists():
+        pytest.skip("needs /proc")
+    assert b"GLIBC_TUNABLES=glibc.malloc.tcache_count=3" in environment.read_bytes().split(b"\0")
 
 
 def test_nothing_to_measure_starts_no_process(honest):
