@@ -98,7 +98,7 @@ def compare(place: Place, recipes: Mapping[str, Recipe]) -> Comparison:
     """
     stored = Stored.open(place)
     stored.upstream()
-    known = stored.schema.names
+    known = stored.measured()
     configs, left_out = [], []
     for name, recipe in recipes.items():
         config = DecideConfig.of(recipe)

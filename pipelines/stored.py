@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from columns.errors import OutputError
 from columns.files import Place
 from pipelines.dataset import Dataset, Names
+from pipelines.families import TOKENS
 from pipelines.stage import COMMIT, outputs_fingerprint, read_json
 
 ROW_BITS = 32
@@ -60,6 +61,13 @@ class Stored:
             with place.open(name) as source:
                 fields |= {field.name: field for field in pq.read_schema(source) if field.name not in fields}
         return pa.schema(fields.values())
+
+    def measured(self) -> list[str]:
+        """The columns that hold facts: all, but those on tokens where no tokenizer was named (they are null)."""
+        counted = [name for name in TOKENS.names if name in self.schema.names]
+        tokens = self.facts(0, counted[:1])
+        empty = bool(counted) and tokens.column(0).null_count == tokens.num_rows
+        return [name for name in self.schema.names if not (empty and name in counted)]
 
     def upstream(self) -> str:
         """What decisions are made from, as the decide stage names it; `OutputError` when it is not finished."""

@@ -68,7 +68,7 @@ def what_if(place: Place, base: Recipe, changed: Recipe, *, examples: int = EXAM
     old, new = DecideConfig.of(base), DecideConfig.of(changed)
     everything = "--set 'filters.measure=[all]' --set licenses.detect=true"
     again = f"thresher build {base.name} --input … --output {place.url} {everything}"
-    check_measured(new.filters, stored.schema.names, again)
+    check_measured(new.filters, stored.measured(), again)
     corpus, fates = _fates(stored, old, new)
     tokens = count_tokens_of(corpus, fates.before == fates.kept)
     stays, goes = fates.before == fates.kept, fates.after == fates.kept

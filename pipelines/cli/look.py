@@ -67,7 +67,7 @@ def explain(
     file: Annotated[str, typer.Argument(help="path, end of a path, repo:path or doc id")],
     as_json: Json = False,
 ) -> None:
-    """Tell one file's whole story: signals, thresholds, verdict, duplicates, overlaps, where its tokens are.
+    """Tell one file's whole story: rules, facts, verdict, duplicates, overlaps, where its tokens are.
 
     Example:
 

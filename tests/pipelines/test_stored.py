@@ -142,4 +142,4 @@ def test_rules_without_facts_are_named():
     assert unmeasured(config, DecideConfig.of(load_recipe("codex").recipe).facts()) == []
     assert [one.rule for one in unmeasured(config, [])] == [rule.name for rule in config.rules]
     with pytest.raises(RecipeError, match="rule size"):
-        check_measured(config, [])
+        check_measured(config, [], "thresher build again")

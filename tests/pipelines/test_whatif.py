@@ -243,7 +243,11 @@ def test_a_rule_over_facts_that_are_not_there_is_refused(built, base, path):
     rule = "{name: few, signal: no_such_fact, op: lt, value: 1, status: ours, source: me}"
     with pytest.raises(RecipeError, match="rule few: there is no fact no_such_fact") as caught:
         what_if(built, base, load_recipe(path, [f"filters.add=[{rule}]"]).recipe)
-    assert "filters.measure" in (caught.value.hint or "")
+    assert caught.value.hint
+    other = rule.replace("no_such_fact", "syntax_nodes")
+    with pytest.raises(RecipeError, match="syntax_nodes is not measured") as caught:
+        what_if(built, base, load_recipe(path, [f"filters.add=[{other}]"]).recipe)
+    assert "--set 'filters.measure=[all]'" in (caught.value.hint or "")
 
 
 def test_a_place_without_a_dataset_is_said(tmp_path, base):
