@@ -207,6 +207,9 @@ def _setting(text: str, data: Mapping[str, Any]) -> tuple[tuple[str, ...], Any]:
     filters = data.get("filters") or {}
     if len(path) != 2 or path[0] != "filters" or path[1] in known or not isinstance(filters, dict):
         return path, value
+    added = [item for item in filters.get("add") or () if isinstance(item, dict)]
+    if path[1] in [item.get("name") for item in added]:
+        return ("filters", "add"), _added(added, path[1], value)
     rule = _rule_of(filters.get("preset", FilterSection.preset), path[1], text)
     if value is False or value is None:
         return ("filters", "without"), [*(filters.get("without") or ()), rule.name]
@@ -214,6 +217,12 @@ def _setting(text: str, data: Mapping[str, Any]) -> tuple[tuple[str, ...], Any]:
         hint = f"now: {rule}; for example: --set {key}=0.5, or {key}=off"
         raise RecipeError(f"--set {text}: expected a number, or off", hint=hint)
     return ("filters", "values", rule.name), value
+
+
+def _added(rules: Sequence[dict[str, Any]], name: str, value: Any) -> list[dict[str, Any]]:
+    """The recipe's own rules with another value for one of them, or without it."""
+    kept = [rule for rule in rules if rule.get("name") != name or (value is not False and value is not None)]
+    return [rule | {"value": value} if rule.get("name") == name else rule for rule in kept]
 
 
 def _rule_of(preset: str, name: str, text: str) -> Rule:

@@ -17,6 +17,7 @@ from pipelines import summary
 from pipelines.build import STAGES, Build, BuildOptions
 from pipelines.cli.app import Changes, Json, app, print_json
 from pipelines.engine import Engine
+from pipelines.finished import Finished
 from pipelines.progress import Display
 from pipelines.recipe import load_recipe
 
@@ -176,9 +177,18 @@ def _commands(shown: str) -> tuple[str, ...]:
     place = shlex.quote(shown)
     return (
         f"{program} explain {place} {file}",
-        f"{program} inspect {place} --json",
+        *([f"{program} what-if {place} --set {shlex.quote(change)}"] if (change := _change(shown)) else []),
+        f"{program} compare {place}",
         f"{viewer} {place}/report.html",
     )
+
+
+def _change(shown: str) -> str:
+    """A change of the recipe to try: half the threshold of its last rule on a whole number; empty without one."""
+    rules = [
+        rule for rule in Finished.open(Place(shown)).rules() if rule.op == "gt" and type(rule.value) is int
+    ]
+    return f"filters.{rules[-1].name}={rules[-1].value // 2}" if rules else ""
 
 
 def _program() -> str:

@@ -158,16 +158,17 @@ def test_a_build_prints_stages_funnel_dataset_and_what_to_do_next(built, out):
         assert title in said
     assert f"dataset: {out}" in said
     after = said.split("try next:")[1].strip().splitlines()
-    assert len(after) == 3
+    assert len(after) == 4
     assert shlex.split(after[0])[:3] == ["thresher", "explain", out]
-    assert after[1].strip() == f"thresher inspect {out} --json"
-    assert after[2].strip().endswith(f"{out}/report.html")
+    assert after[1].strip() == f"thresher what-if {out} --set filters.line_max=500"
+    assert after[2].strip() == f"thresher compare {out}"
+    assert after[3].strip().endswith(f"{out}/report.html")
     assert "\x1b" not in said
 
 
 def test_the_suggested_commands_work(built, out):
-    explain = built.stdout.split("try next:")[1].strip().splitlines()[0]
-    assert called(*shlex.split(explain)[1:])[0] == 0
+    for line in built.stdout.split("try next:")[1].strip().splitlines()[:3]:
+        assert called(*shlex.split(line)[1:])[0] == 0
 
 
 def test_a_build_says_nothing_on_stderr(built):

@@ -219,3 +219,12 @@ def test_own_files_may_use_each_others_signals_but_no_name_twice(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "one.py").write_text((tmp_path / "one.py").read_text().replace("mine", "other"))
     assert "different names" in refused(tmp_path, "extends: codex\nfilters: {own: [one.py, deep/one.py]}\n")
+
+
+def test_a_setting_may_name_a_rule_that_the_recipe_adds(tmp_path):
+    text = "extends: codex\nfilters: {add: [{name: tiny, signal: chars, op: lt, value: 3}]}\n"
+    path = written(tmp_path, text)
+    assert load_recipe(path, ["filters.tiny=9"]).recipe.rules().rules[-1].value == 9
+    assert "tiny" not in [rule.name for rule in load_recipe(path, ["filters.tiny=off"]).recipe.rules().rules]
+    with pytest.raises(RecipeError, match="expected a number"):
+        load_recipe(path, ["filters.tiny=many"])
