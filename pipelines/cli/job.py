@@ -184,11 +184,9 @@ def _commands(shown: str) -> tuple[str, ...]:
 
 
 def _change(shown: str) -> str:
-    """A change of the recipe to try: half the threshold of its last rule on a whole number; empty without one."""
-    rules = [
-        rule for rule in Finished.open(Place(shown)).rules() if rule.op == "gt" and type(rule.value) is int
-    ]
-    return f"filters.{rules[-1].name}={rules[-1].value // 2}" if rules else ""
+    """A change of the recipe to try: lines half as long; empty where no rule is about the longest line."""
+    rules = [rule for rule in Finished.open(Place(shown)).rules() if rule.name == "line_max" and rule.value]
+    return f"filters.line_max={rules[0].value // 2}" if rules else ""
 
 
 def _program() -> str:
