@@ -102,7 +102,7 @@ def test_no_scratch_is_left(built):
     "how",
     [
         {"workers": 2},
-        {"workers": 2, "mode": "processes"},
+        pytest.param({"workers": 2, "mode": "processes"}, marks=pytest.mark.slow),
         {"batch_bytes": 1 << 16},
         {"batch_bytes": 16 << 20},
         {"flags": ("--direct_runner_bundle_repeat=1",)},

@@ -203,7 +203,7 @@ def test_python_dash_m_pipelines_is_the_same_command(out, job):
         check=True,
         cwd=ROOT,
     )
-    assert f"python -m pipelines inspect {out} --json" in found.stdout
+    assert f"python -m pipelines compare {out}" in found.stdout
 
 
 def test_output_that_cannot_show_every_character_is_still_printed(out):

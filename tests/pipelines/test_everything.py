@@ -223,6 +223,7 @@ def test_nothing_but_input_and_recipe_changes_a_byte(how, folder, tree, built, t
     assert_same(build(folder, tmp_path / "other", [tree], text=EVERYTHING, **how), built)
 
 
+@pytest.mark.slow
 def test_worker_processes_measure_the_same(folder, tree, built, tmp_path):
     """Parsers, own code and finds too; the stages after measure are compared in test_build.py."""
     stages = ("ingest", "measure")
@@ -238,6 +239,7 @@ def stamps(place: Place) -> dict[str, int]:
     return {name: (place.local / name / "_stage.json").stat().st_mtime_ns for name in names}
 
 
+@pytest.mark.slow
 def test_what_counts_as_permissive_is_decided_again_without_measuring(folder, tree, tmp_path):
     output = tmp_path / "out"
     place = build(folder, output, [tree], text=EVERYTHING)
@@ -251,6 +253,7 @@ def test_what_counts_as_permissive_is_decided_again_without_measuring(folder, tr
     assert by_path(place)["gpl/part.py"]["kept"]
 
 
+@pytest.mark.slow
 def test_licences_that_are_no_longer_asked_for_leave_nothing(folder, tree, tmp_path):
     without = "".join(
         line + "\n" for line in EVERYTHING.splitlines() if not line.startswith(("licenses", "  add"))
@@ -297,6 +300,7 @@ def test_own_code_that_fails_on_real_files_says_where(function, how, tree, tmp_p
     assert "the line is: 1 / 0" in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_killed_licence_stage_is_finished_by_the_same_command(folder, tree, built, tmp_path):
     source, output = ("--input", str(tree)), ("--output", str(tmp_path / "out"))
     arguments = ("build", recipe(folder, EVERYTHING), *source, *output, "--workers", "1")

@@ -10,6 +10,8 @@ from columns.files import TEMPORARY, Place
 from tests.pipelines.building import assert_same, build, command, recipe
 from tests.pipelines.corpus import corpus, write_tree
 
+pytestmark = pytest.mark.slow
+
 TRAP = """
 import os, signal, threading
 import {module} as module
