@@ -136,12 +136,14 @@ class _Fates:
         return found
 
 
-def diff(one: Place, other: Place, *, examples: int = EXAMPLES) -> Diff:
-    """Compare the ledgers of two finished datasets; raises `OutputError` when a place holds none.
+def diff(one: Place, other: Place, *, examples: int = EXAMPLES, trust_own: bool = False) -> Diff:
+    """Compare the ledgers of two finished datasets; raises `OutputError` when a place holds none,
+    `RecipeError` when a recipe has own code and ``trust_own`` is not given.
 
     Memory: about 100 bytes a file of both runs; see `pipelines.pairing`.
     """
-    recipes = [recorded_recipe(Finished.open(place).section("recipe")).recipe for place in (one, other)]
+    sections = [Finished.open(place).section("recipe") for place in (one, other)]
+    recipes = [recorded_recipe(section, trust_own=trust_own).recipe for section in sections]
     sides = [Side.open(place) for place in (one, other)]
     pairs = pair_up(*sides)
     configs = [DecideConfig.of(recipe) for recipe in recipes]

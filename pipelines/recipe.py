@@ -148,8 +148,19 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> LoadedRecipe:
     return _changed(RecipeFile(last.origin, data, lines, notes), changes)
 
 
-def recorded_recipe(section: Mapping[str, Any], changes: Sequence[str] = ()) -> LoadedRecipe:
-    """The recipe that a manifest's ``recipe`` section records, with ``changes`` as of `load_recipe`."""
+def recorded_recipe(
+    section: Mapping[str, Any], changes: Sequence[str] = (), *, trust_own: bool = False
+) -> LoadedRecipe:
+    """The recipe that a manifest's ``recipe`` section records, with ``changes`` as of `load_recipe`.
+
+    Own code is Python, and validating a recipe runs it: `RecipeError` for a recipe that has some, unless ``trust_own``.
+    """
+    own = [code["name"] for code in section["filters"].get("own") or ()]
+    if own and not trust_own:
+        raise RecipeError(
+            f"the dataset's recipe holds Python code ({', '.join(own)}), which this command would run",
+            hint="--trust-own-code, if you trust where the dataset comes from",
+        )
     plain = {key: value for key, value in section.items() if key != "notes"}
     described = ("rules", "own_rules")
     plain["filters"] = {key: value for key, value in plain["filters"].items() if key not in described}

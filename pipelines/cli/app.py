@@ -19,6 +19,9 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+TrustOwn = Annotated[
+    bool, typer.Option("--trust-own-code", help="run the Python code that the dataset's own recipe holds")
+]
 DatasetDir = Annotated[str, typer.Argument(help="a dataset's directory", metavar="DIR")]
 Changes = Annotated[
     list[str] | None,

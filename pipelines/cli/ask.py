@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from columns.files import Place
 from pipelines import compare as comparing
 from pipelines import diff as differing
 from pipelines import sampling, whatif
-from pipelines.cli.app import Changes, DatasetDir, Json, app, print_json
+from pipelines.cli.app import Changes, DatasetDir, Json, TrustOwn, app, print_json
 from pipelines.finished import Finished
 from pipelines.recipe import load_recipe, recorded_recipe
 from pipelines.recipefile import recipe_names
@@ -33,6 +34,7 @@ def what_if(
         str | None, typer.Option("--recipe", help="another recipe, in the place of the dataset's own")
     ] = None,
     examples: Examples = whatif.EXAMPLES,
+    trust_own_code: TrustOwn = False,
     as_json: Json = False,
 ) -> None:
     """Say what another threshold, rule or recipe would keep and drop, from stored facts, in seconds.
@@ -49,8 +51,9 @@ def what_if(
         raise typer.BadParameter("nothing to change: give --set or --recipe", param_hint="--set")
     place = Place(directory)
     section = Finished.open(place).section("recipe")
-    changed = load_recipe(recipe, changes or ()) if recipe else recorded_recipe(section, changes or ())
-    found = whatif.what_if(place, recorded_recipe(section).recipe, changed.recipe, examples=examples)
+    recorded = partial(recorded_recipe, section, trust_own=trust_own_code)
+    changed = load_recipe(recipe, changes or ()) if recipe else recorded(changes or ())
+    found = whatif.what_if(place, recorded().recipe, changed.recipe, examples=examples)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -100,6 +103,7 @@ def diff(
     before: Annotated[str, typer.Argument(help="a dataset's directory", metavar="RUN_A")],
     after: Annotated[str, typer.Argument(help="another one", metavar="RUN_B")],
     examples: Examples = differing.EXAMPLES,
+    trust_own_code: TrustOwn = False,
     as_json: Json = False,
 ) -> None:
     """Say which files changed their verdict between two datasets, and why; --json lists every file, one per line.
@@ -108,7 +112,7 @@ def diff(
 
         thresher diff build/june build/july
     """
-    found = differing.diff(Place(before), Place(after), examples=examples)
+    found = differing.diff(Place(before), Place(after), examples=examples, trust_own=trust_own_code)
     if not as_json:
         differing.render(found, Console())
         return

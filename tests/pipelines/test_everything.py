@@ -9,7 +9,10 @@ import pytest
 from columns.errors import RecipeError
 from columns.files import Place
 from columns.tables import read_arrow, read_whole
+from pipelines.diff import diff
 from pipelines.families import FAMILIES
+from pipelines.recipe import recorded_recipe
+from pipelines.whatif import what_if
 from privacy import KINDS, planted
 from shards import load_tokenizer
 from tests.pipelines.building import RECIPE, assert_same, build, command, recipe
@@ -152,6 +155,28 @@ def test_parsers_say_what_they_see(built):
     assert (broken["parse"], broken["python_valid"], fine["python_valid"]) == ("ok", False, True)
     assert broken["syntax_error_fraction"] > 0
     assert fine["functions"] == 12
+
+
+def test_questions_run_no_code_of_a_dataset_unless_it_is_trusted(built):
+    section = json.loads(built.read("manifest.json"))["recipe"]
+    with pytest.raises(RecipeError, match=r"own\.py.*would run") as refused:
+        recorded_recipe(section)
+    assert "--trust-own-code" in (refused.value.hint or "")
+    with pytest.raises(RecipeError, match=r"own\.py"):
+        diff(built, built)
+    assert diff(built, built, trust_own=True).same == len(corpus())
+
+
+def test_what_if_knows_own_rules_and_licences(built):
+    section = json.loads(built.read("manifest.json"))["recipe"]
+    base, changed = (
+        recorded_recipe(section, changes, trust_own=True).recipe
+        for changes in ((), ["filters.not_permissive=off"])
+    )
+    same = what_if(built, base, base)
+    assert (same.gained.files, same.lost.files, same.before.files) == (0, 0, same.after.files)
+    gained = {example.path for example in what_if(built, base, changed).gained_examples}
+    assert gained == {"gpl/part.py", "mit/deep/conflict.py"}
 
 
 def secrets_of(plant) -> bytes:
