@@ -15,27 +15,11 @@ from pipelines.recipe import recorded_recipe
 from pipelines.whatif import what_if
 from privacy import KINDS, planted
 from shards import load_tokenizer
+from tests.licensing.planted import MIT
 from tests.pipelines.building import RECIPE, assert_same, build, command, recipe
 from tests.pipelines.corpus import sources, write_tree
 from tests.pipelines.test_interruption import TRAP
 
-MIT = """MIT License
-
-Copyright (c) 2020 Somebody
-
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
-rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
-persons to whom the Software is furnished to do so, subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
-Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
-WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
-COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
-OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-"""
 OWN = """
 import pyarrow as pa
 import pyarrow.compute as pc
