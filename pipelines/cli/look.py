@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,7 +13,9 @@ from columns.files import Place
 from pipelines import story, summary
 from pipelines.cli.app import DatasetDir, Json, app, print_json
 from pipelines.recipe import LoadedRecipe, load_recipe
-from pipelines.recipefile import recipe_names
+from pipelines.recipefile import Note, recipe_names
+
+LISTED = 6
 
 
 @app.command()
@@ -50,15 +52,27 @@ def _print_recipe(loaded: LoadedRecipe, *, as_json: bool) -> None:
     console = Console()
     console.print(f"[bold]{escape(loaded.recipe.name)}[/bold]: {escape(loaded.recipe.about)}")
     table = Table("value of", "is", "status", "source", box=None, header_style="bold", pad_edge=False)
-    for key, value, note in rows:
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    for key, value, note in sorted(rows, key=_place):
         table.add_row(
             key,
-            escape(shown),
+            escape(_shown(value)),
             f"[{summary.COLOURS.get(note.status, '')}]{note.status}[/]",
             escape(note.source),
         )
     console.print(table)
+
+
+def _place(row: tuple[str, Any, Note]) -> int:
+    """Rules first, then what the recipe says, then what it leaves as it is."""
+    key, _, note = row
+    return 0 if key.startswith("filters.") else 2 if note == Note() else 1
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, tuple | list):
+        return str(value)
+    more = f" and {len(value) - LISTED} more" if len(value) > LISTED else ""
+    return ", ".join(map(str, value[:LISTED])) + more
 
 
 @app.command()
