@@ -105,7 +105,7 @@ def _count(data, offsets, rows, targets, kinds, fold, classes, counts):  # type:
         out[_WORDS] = found
         for at in range(found):
             out[_CHARS] += lengths[at]
-        out[_UNIQUE] = _name_words(hashes, found, slots, keys, words, times)
+        out[_UNIQUE] = name_keys(hashes, found, slots, keys, words, times)
         left = _keep_repeated_words(words, found, names, live, times)
         for size in range(_SHORTEST, _LONGEST + 1):
             if left < 2:
@@ -178,7 +178,11 @@ def number_of(key, slots, used, keys, known):  # type: ignore[no-untyped-def]  #
 
 
 @njit(nogil=True, cache=True)
-def _name_words(hashes, found, slots, keys, words, times):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def name_keys(hashes, found, slots, keys, words, times):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Give equal hashes one number: ``words[at]`` is that of ``hashes[at]``, ``times`` how often it occurs.
+
+    Returns how many different ones there are (for other kernels).
+    """
     different, used = 0, slot_count(found)
     slots[:used] = -1
     for at in range(found):

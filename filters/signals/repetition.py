@@ -31,8 +31,8 @@ from filters.signals.ngrams import (
     Repeats,
     as_repeats,
     count_repeats,
+    name_keys,
     no_repeats,
-    number_of,
     slot_count,
 )
 
@@ -217,17 +217,10 @@ def _count_lines(data, offsets, classes, duplicates, lines):  # type: ignore[no-
         most = max(most, offsets[row + 1] - offsets[row])
     hashes, keys = np.empty(most // 2 + 1, np.uint64), np.empty(most // 2 + 1, np.uint64)
     times, slots = np.empty(most // 2 + 1, np.int32), np.empty(slot_count(most // 2 + 1), np.int32)
+    names = np.empty(most // 2 + 1, np.int32)
     for row in range(len(offsets) - 1):
         lines[row], kept = _hash_lines(data, offsets[row], offsets[row + 1], classes, hashes)
-        different, used = 0, slot_count(kept)
-        slots[:used] = -1
-        for line in range(kept):
-            name = number_of(hashes[line], slots, used, keys, different)
-            if name == different:
-                different += 1
-                times[name] = 0
-            times[name] += 1
-        for name in range(different):
+        for name in range(name_keys(hashes, kept, slots, keys, names, times)):
             duplicates[row] += times[name] if times[name] > 1 else 0
 
 
