@@ -47,7 +47,9 @@ DOCUMENT = pa.schema(
         pa.field(
             "updated", pa.timestamp("us", "UTC"), metadata={"about": "last change, as the source states it"}
         ),
-        pa.field("source", pa.string(), metadata={"about": "kind of source: tree, git, parquet, jsonl"}),
+        pa.field(
+            "source", pa.string(), metadata={"about": "kind of source: tree, git, archive, parquet, jsonl"}
+        ),
         pa.field(
             "provenance", pa.string(), metadata={"about": "where the row was read: file, row or commit"}
         ),

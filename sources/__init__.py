@@ -1,6 +1,6 @@
 """Sources: inputs of every kind as batches of documents.
 
-    parse_spec(text) -> Source          what the user names: tree:, git:, parquet:, jsonl:
+    parse_spec(text) -> Source          what the user names: tree:, git:, parquet:, jsonl:, archive:, github:, bigquery:
     Source.units(config) -> Listing     cut into independently readable units; what was skipped, and why
     read_unit(unit, config)             a unit's `DOCUMENT` batches, complete with ids and hashes
 
@@ -15,6 +15,9 @@ The map:
     blobs       contents of a commit
     parquet     row groups                      rows        rows of a table as documents
     jsonl       JSON lines                      lines, inflate  bounded lines; gzip and zstd
+    archives    tar and zip archives            ignored     the patterns of .gitignore files
+    notebooks   Jupyter notebooks as code       github      repositories of lists, and what GitHub says of them
+    bigquery    tables, queries, github_repos: read as Arrow streams
     headers     which column is which           cells       values as a document's types
     locations   files on any fsspec filesystem  languages   languages by file name
     decode      bytes to text                   completion  ids, hashes, sizes, languages

@@ -19,14 +19,20 @@ class Blob(NamedTuple):
     size: int
 
 
-def read_blobs(folder: str, blobs: Sequence[Blob], max_bytes: int) -> Iterator[File]:
-    """Read blobs in order; one over the limit is not read, one that stops git does not cost the rest."""
+def read_blobs(
+    folder: str, blobs: Sequence[Blob], max_bytes: int, *, filtered: bool = False
+) -> Iterator[File]:
+    """Read blobs in order; one over the limit is not read, one that stops git does not cost the rest.
+
+    ``filtered``: blobs over the limit were left out of the store when it was fetched, so one that is missing is
+    "too_large"; such a row has no size, whether the store holds the blob or not.
+    """
     pending = list(blobs)
     while pending:
         done = 0
         for file in _read_until_failure(folder, pending, max_bytes):
             done += 1
-            yield file
+            yield _left_out(file) if filtered else file
         if done < len(pending):
             yield _failed(pending[done], "unreadable: git cannot read the blob")
         pending = pending[done + 1 :]
@@ -69,6 +75,11 @@ def _answer(stream: IO[bytes], blob: Blob, max_bytes: int) -> File | None:
         return None
     raw = stream.read(size + 1)
     return File(path_text(blob.path), size, raw[:-1], None, blob.blob_id) if len(raw) == size + 1 else None
+
+
+def _left_out(file: File) -> File:
+    gone = file.problem in ("missing", "too_large")
+    return file._replace(size=None, problem="too_large") if gone else file
 
 
 def _failed(blob: Blob, problem: str) -> File:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from sources.headers import ALIASES
 from sources.languages import canonical
 from sources.optout import OptedOut
+
+Notebooks = Literal["json", "code", "commented"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,10 @@ class IngestConfig:
     problem "too_large". ``evidence``: a regular expression for the whole, lower-case path of files that are
     read whatever their language, as evidence about the others (licence texts); rules keep them out.
     ``columns``: pairs (document column, the source's column) for tables whose columns are not recognised;
-    they win over recognition. ``opt_out``: what somebody asked to be left out; in a recipe the path of a list.
+    they win over recognition. ``gitignore``: files of trees that their ``.gitignore`` files name are left out.
+    ``notebooks``: Jupyter notebooks as the "json" they are, as their "code", or as code with IPython's magics
+    "commented" out; but for "json" they are read whatever ``languages`` says, and kept when their own language is
+    selected. ``opt_out``: what somebody asked to be left out; in a recipe the path of a list.
 
     >>> IngestConfig(languages=("cpp",))
     Traceback (most recent call last):
@@ -32,6 +37,8 @@ class IngestConfig:
     max_bytes: int = 10_000_000
     evidence: str = ""
     columns: tuple[tuple[str, str], ...] = ()
+    gitignore: bool = False
+    notebooks: Notebooks = "json"
     opt_out: tuple[OptedOut, ...] = ()
 
     def __post_init__(self) -> None:
@@ -40,6 +47,8 @@ class IngestConfig:
                 raise ValueError(f"languages: expected {canonical(language)!r}, got {language!r}")
         if self.max_bytes < 1:
             raise ValueError(f"max_bytes: expected at least 1, got {self.max_bytes}")
+        if self.notebooks not in get_args(Notebooks):
+            raise ValueError(f"notebooks: expected one of {get_args(Notebooks)}, got {self.notebooks!r}")
         for ours, _ in self.columns:
             if ours not in ALIASES:
                 raise ValueError(f"columns: expected one of {sorted(ALIASES)}, got {ours!r}")

@@ -30,6 +30,7 @@ MAX_PATH_BYTES = 4096
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SKIPPED_MODES = {b"120000": "symlink", b"160000": "submodule"}
 _BLOCK = 1 << 20
+_MAX_RECORD = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class GitSource:
         return dataclasses.replace(found, temporary=(folder,))
 
 
+class TooManyEntries(InputError):
+    """A commit with more entries than any reader should be asked to list."""
+
+
 def is_url(where: str) -> bool:
     """Whether a repository is named by URL.
 
@@ -96,11 +101,21 @@ def _list(folder: str, name: str, ref: str, config: IngestConfig) -> Listing:
         return Listing(skipped=Counter(empty_repository=1))
     commit = _commit(folder, ref)
     skipped: Skipped = Counter()
-    found = sorted(_blobs(folder, commit, config, skipped))
-    sized = [(blob, blob.size if blob.size <= config.max_bytes else 0) for blob in found]
+    sized = sized_blobs(folder, commit, config, skipped, MAX_ENTRIES)
     units = tuple(GitUnit(name, folder, size, commit, tuple(blobs)) for blobs, size in chunks(sized))
     total = sum(size for _, size in sized)
-    return Listing(units, skipped, len(found), total, stamp=stamp([(name, commit)]))
+    return Listing(units, skipped, len(sized), total, stamp=stamp([(name, commit)]))
+
+
+def sized_blobs(
+    folder: str, commit: str, config: IngestConfig, skipped: Skipped, max_entries: int
+) -> list[tuple[Blob, int]]:
+    """The wanted blobs of a commit in path order, each with the bytes that reading it costs.
+
+    `InputError` when the commit cannot be listed or has more than ``max_entries`` entries of any kind.
+    """
+    found = sorted(_blobs(folder, commit, config, skipped, max_entries))
+    return [(blob, blob.size if blob.size <= config.max_bytes else 0) for blob in found]
 
 
 def _check_repository(folder: str) -> None:
@@ -129,11 +144,13 @@ def _no_ref(where: str, ref: str, known: list[str]) -> InputError:
     return InputError(f"{where}: no commit {ref!r}", hint=f"branches and tags there: {listed or 'none'}")
 
 
-def _blobs(folder: str, commit: str, config: IngestConfig, skipped: Skipped) -> Iterator[Blob]:
+def _blobs(
+    folder: str, commit: str, config: IngestConfig, skipped: Skipped, max_entries: int
+) -> Iterator[Blob]:
     for index, record in enumerate(_records(folder, commit)):
-        if index >= MAX_ENTRIES:
-            raise InputError(
-                f"{folder}: more than {MAX_ENTRIES:,} entries in one commit",
+        if index >= max_entries:
+            raise TooManyEntries(
+                f"{folder}: more than {max_entries:,} entries in one commit",
                 hint="a tree this large is most likely made to exhaust its readers",
             )
         head, _, path = record.partition(b"\t")
@@ -172,6 +189,10 @@ def _split(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     while block := process.stdout.read1(_BLOCK):  # type: ignore[attr-defined]
         *records, rest = (rest + block).split(b"\0")
         yield from records
+        if len(rest) > _MAX_RECORD:
+            raise TooManyEntries(
+                f"a path of more than {_MAX_RECORD:,} bytes", hint="made to exhaust its readers"
+            )
 
 
 def _clone(url: str, ref: str | None, workdir: str) -> str | None:

@@ -7,10 +7,13 @@ when it starts with "-".
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import shutil
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +27,8 @@ _SETTINGS = (
     "core.hooksPath=/dev/null",
     "gc.auto=0",
     "maintenance.auto=false",
+    "pack.threads=1",
+    "core.bigFileThreshold=32m",
     "http.lowSpeedLimit=1000",
     "http.lowSpeedTime=60",
 )
@@ -64,6 +69,62 @@ def start_git(
         stderr=subprocess.DEVNULL,
         bufsize=1 << 18,
     )
+
+
+def feed_git(
+    arguments: Sequence[str], blocks: Iterable[bytes], *, folder: str, memory_bytes: int, seconds: float
+) -> None:
+    """Run git on bytes that arrive over time, within limits of memory and time and without a network.
+
+    `InputError` with git's own last words when it fails or is stopped; what ``blocks`` raises passes through.
+    """
+    process = subprocess.Popen(
+        _command(arguments, folder),
+        env=_environment(folder, network=False),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    _limit_memory(process.pid, memory_bytes)
+    watch = threading.Timer(seconds, process.kill)
+    watch.daemon = True
+    watch.start()
+    try:
+        stderr = _feed(process, blocks)
+        if process.wait() < 0:
+            raise InputError(f"git {arguments[0]}: stopped by signal {-process.returncode}")
+        if process.returncode:
+            raise InputError(f"git {arguments[0]}: {_last_words(stderr)}")
+    finally:
+        watch.cancel()
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stderr):
+            if stream is not None:
+                _close(stream)
+
+
+def _feed(process: subprocess.Popen[bytes], blocks: Iterable[bytes]) -> bytes:
+    assert process.stdin is not None
+    assert process.stderr is not None
+    try:
+        for block in blocks:
+            process.stdin.write(block)
+        process.stdin.close()
+    except BrokenPipeError:
+        _close(process.stdin)
+    return process.stderr.read()
+
+
+def _close(stream: IO[bytes]) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()
+
+
+def _limit_memory(process: int, memory_bytes: int) -> None:
+    if hasattr(resource, "prlimit"):
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
 def _command(arguments: Sequence[str], folder: str | None) -> list[str]:

@@ -1,8 +1,9 @@
 """Headers: which of a table's columns is which column of the document.
 
-Recognised by name, first match wins: this product's own documents, The Stack
-(``max_stars_repo_name``…), The Stack v2 (``blob_id``, ``star_events_count``…), github-code (``code``,
-``repo_name``…) and BigQuery's ``github_repos`` (``id``, ``sample_repo_name``…).
+Recognised by name, first match wins: this product's own documents, The Stack (``max_stars_repo_name``…) with its
+sample (``repository_name``, ``licenses``…) and starcoderdata, The Stack v2 with contents (``blob_id``,
+``star_events_count``…), github-code (``code``, ``repo_name``…), codeparrot-clean, and BigQuery's ``github_repos``
+(``id``, ``sample_repo_name``…).
 """
 
 from __future__ import annotations
@@ -63,6 +64,14 @@ def require_content(
     if "content" not in header:
         raise InputError(
             f"{name}: no column of file contents; found: {', '.join(names) or 'none'}",
-            hint="--column content=NAME says which column holds the text of the files",
+            hint=_hint(header, names),
         )
     return header
+
+
+def _hint(header: Mapping[str, str], names: Iterable[str]) -> str:
+    if "files" in names:
+        return "one row per repository is not read: write one row per file first, with its text as content"
+    if "blob_id" in header:
+        return "a list of blob ids holds no text (The Stack v2 is published so): add the contents as column content"
+    return "--column content=NAME says which column holds the text of the files"

@@ -1,7 +1,9 @@
-"""Inflating: plain, gzip and zstd files as blocks of bytes, keeping all there is before a break."""
+"""Inflating: plain, gzip, zstd, bzip2 and xz files as blocks of bytes, keeping all there is before a break."""
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -13,6 +15,8 @@ from sources.locations import open_location
 BLOCK = 1 << 18
 
 _GZIP_WINDOW = 31
+_XZ_MEMORY = 128 << 20
+_ERRORS = (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError)
 
 
 class Broken(Exception):
@@ -23,7 +27,7 @@ class Codec(NamedTuple):
     """A compression: how its files begin, what inflates it, and how much to feed at once.
 
     ``feed`` bounds what a decompression bomb can make of one piece: 16 MiB for DEFLATE, whose best ratio is
-    1,032, and 32 MiB for zstd, which can write 128 KiB for 4 bytes.
+    1,032, 32 MiB for zstd, which can write 128 KiB for 4 bytes, and less for bzip2 (900 kB for 45 bytes) and xz.
     """
 
     magic: bytes
@@ -34,6 +38,8 @@ class Codec(NamedTuple):
 CODECS = (
     Codec(b"\x1f\x8b", lambda: zlib.decompressobj(_GZIP_WINDOW), 1 << 14),
     Codec(b"\x28\xb5\x2f\xfd", lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 10),
+    Codec(b"BZh", bz2.BZ2Decompressor, 1 << 9),
+    Codec(b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), 1 << 10),
 )
 
 
@@ -75,5 +81,5 @@ def _inflated(codec: Codec, pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _inflate(inflater: Any, piece: bytes) -> bytes:
     try:
         return bytes(inflater.decompress(piece))
-    except (zlib.error, zstandard.ZstdError) as error:
+    except _ERRORS as error:
         raise Broken(f"the compressed stream is damaged: {error}") from None

@@ -10,6 +10,7 @@ import pyarrow as pa
 from columns.batch import BATCH_BYTES
 from sources.completion import complete
 from sources.config import IngestConfig
+from sources.notebooks import Magics, as_code
 from sources.optout import left_out
 from sources.unit import Skipped, Unit
 
@@ -25,6 +26,14 @@ def read_unit(
     ``batch_bytes`` changes where batches are cut and nothing else.
     """
     counts: Skipped = Counter() if skipped is None else skipped
-    for batch in unit.read(config, batch_bytes, counts):
+    for read in unit.read(config, batch_bytes, counts):
+        batch = _with_code(read, config, counts)
         if batch.num_rows:
             yield complete(left_out(batch, config.opt_out))
+
+
+def _with_code(batch: pa.RecordBatch, config: IngestConfig, skipped: Skipped) -> pa.RecordBatch:
+    if config.notebooks == "json":
+        return batch
+    magics: Magics = "comment" if config.notebooks == "commented" else "keep"
+    return as_code(batch, magics, config.languages, skipped)

@@ -14,7 +14,7 @@ from sources.config import IngestConfig
 from sources.decode import decode
 from sources.headers import TEXTS
 from sources.languages import canonical, language_of
-from sources.selection import EVIDENCE, selected_language
+from sources.selection import EVIDENCE, NOTEBOOK, selected_language
 from sources.unit import Skipped
 
 _STATED = ("repo", "ref", "blob_id", "license", "stars", "forks", "updated")
@@ -99,7 +99,8 @@ def _selected(batch: pa.RecordBatch, config: IngestConfig, skipped: Skipped) -> 
         batch = _with_evidence(batch, config)
     if not config.languages:
         return batch
-    languages = (*config.languages, EVIDENCE) if config.evidence else config.languages
+    extra = [EVIDENCE] * bool(config.evidence) + [NOTEBOOK] * (config.notebooks != "json")
+    languages = (*config.languages, *extra)
     language, problem = batch.column("language"), batch.column("problem")
     unknown = pc.and_(pc.is_null(language), pc.is_valid(problem))
     wanted = pc.or_(pc.is_in(language, pa.array(languages, pa.string())), unknown)

@@ -3,7 +3,10 @@
     tree:PATH              a directory of files
     git:PATH_OR_URL[@REF]  a repository at a branch, tag or commit (also git+https://…)
     parquet:PATH_OR_GLOB   tables; a folder means all Parquet files below it
-    jsonl:PATH_OR_GLOB     JSON lines, plain, .gz or .zst
+    jsonl:PATH_OR_GLOB     JSON lines, plain or compressed
+    archive:PATH_OR_GLOB   tar and zip archives; a folder means all archives below it
+    github:LIST            repositories of a list, an organisation or a search, or one: github:OWNER/NAME
+    bigquery:TABLE         a table, the file of a query, or github_repos, the public dataset
 
 Without a prefix the form is told by what is there.
 """
@@ -16,7 +19,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from columns.errors import InputError
+from sources.archives import ArchiveSource
+from sources.archives.names import SUFFIXES as ARCHIVES
+from sources.bigquery import bigquery_source
 from sources.git import GitSource, is_bare
+from sources.github import GithubSource
 from sources.jsonl import SUFFIXES as JSONL
 from sources.jsonl import JsonlSource
 from sources.locations import missing
@@ -25,7 +32,15 @@ from sources.parquet import ParquetSource
 from sources.tree import TreeSource
 from sources.unit import Source
 
-FORMS = ("tree:PATH", "git:PATH_OR_URL[@REF]", "parquet:PATH_OR_GLOB", "jsonl:PATH_OR_GLOB")
+FORMS = (
+    "tree:PATH",
+    "git:PATH_OR_URL[@REF]",
+    "parquet:PATH_OR_GLOB",
+    "jsonl:PATH_OR_GLOB",
+    "archive:PATH_OR_GLOB",
+    "github:LIST",
+    "bigquery:TABLE",
+)
 
 _PREFIX = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*\.git)")
@@ -36,10 +51,10 @@ def parse_spec(text: str) -> Source:
 
     >>> parse_spec("git:https://example.org/a/b.git@main")
     GitSource(where='https://example.org/a/b.git', ref='main')
-    >>> parse_spec("tre:src")
+    >>> parse_spec("tre:src")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     columns.errors.InputError: tre:src: unknown kind of source 'tre'
-    hint: use one of tree:PATH, git:PATH_OR_URL[@REF], parquet:PATH_OR_GLOB, jsonl:PATH_OR_GLOB, or a path
+    hint: use one of tree:PATH, git:PATH_OR_URL[@REF], ...
     """
     if not text or "\0" in text:
         raise InputError(f"{text!r}: not a source", hint=f"use one of {', '.join(FORMS)}")
@@ -82,11 +97,18 @@ def _jsonl(pattern: str) -> Source:
     return JsonlSource(_existing(os.path.expanduser(pattern)))
 
 
+def _archive(pattern: str) -> Source:
+    return ArchiveSource(_existing(os.path.expanduser(pattern)))
+
+
 _READERS: Mapping[str, Callable[[str], Source]] = {
     "tree": _tree,
     "git": _git,
     "parquet": _parquet,
     "jsonl": _jsonl,
+    "archive": _archive,
+    "github": GithubSource,
+    "bigquery": bigquery_source,
 }
 
 
@@ -116,6 +138,8 @@ def _detect(text: str, prefix: str | None) -> Source:
         return _parquet(text)
     if lower.endswith(JSONL):
         return _jsonl(text)
+    if lower.endswith(ARCHIVES):
+        return _archive(text)
     if re.search(r"\.git(@[^/]*)?$", text):
         return _git(text)
     if os.path.exists(where):
@@ -138,7 +162,7 @@ def _folder(path: str) -> Source:
         return GitSource(path)
     with os.scandir(path) as entries:
         names = [entry.name.lower() for entry in entries if not entry.name.startswith(".")]
-    for suffixes, source in ((PARQUET, ParquetSource), (JSONL, JsonlSource)):
+    for suffixes, source in ((PARQUET, ParquetSource), (JSONL, JsonlSource), (ARCHIVES, ArchiveSource)):
         if names and all(name.endswith(suffixes) for name in names):
             return source(path)
     return TreeSource(path)

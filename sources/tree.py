@@ -1,7 +1,7 @@
 """Directory trees: every regular file of a selected language below a folder.
 
 Symbolic links are never followed; ``.git`` and its like are not entered; sockets, pipes and devices
-are not opened. All of it is counted.
+are not opened; what ``.gitignore`` files name is left out on request. All of it is counted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pyarrow as pa
 from columns.errors import InputError
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, path_text
+from sources.ignored import FILE, MAX_BYTES, Rules, is_ignored, read_rules
 from sources.selection import selected_language
 from sources.unit import Listing, Raw, Skipped, Unit, chunks, stamp
 
@@ -40,7 +41,10 @@ class TreeUnit(Unit):
 
 @dataclass(frozen=True)
 class TreeSource:
-    """A directory tree; its documents' ``repo`` is the folder's name."""
+    """A directory tree; its documents' ``repo`` is the folder's name.
+
+    With ``config.gitignore``, what its ``.gitignore`` files name is counted as "ignored" (`sources.ignored`).
+    """
 
     path: str
 
@@ -55,7 +59,7 @@ class TreeSource:
         if not os.path.isdir(root):
             raise InputError(f"{self.path}: not a directory", hint="tree: takes a directory")
         skipped: Skipped = Counter()
-        found = sorted(_walk(os.fsencode(root), config, skipped))
+        found = sorted(_walk(os.fsencode(root), config, skipped, gitignore=config.gitignore))
         name = path_text(os.fsencode(os.path.basename(root))) or "/"
         sized = [(path, size if size <= config.max_bytes else 0) for path, size, _ in found]
         units = tuple(TreeUnit(name, root, size, tuple(paths)) for paths, size in chunks(sized))
@@ -82,22 +86,37 @@ def read_file(root: bytes, path: bytes, max_bytes: int) -> File:
     return File(name, len(raw), raw)
 
 
-def _walk(root: bytes, config: IngestConfig, skipped: Skipped) -> Iterator[tuple[bytes, int, int]]:
-    folders = [b""]
+def _walk(
+    root: bytes, config: IngestConfig, skipped: Skipped, *, gitignore: bool
+) -> Iterator[tuple[bytes, int, int]]:
+    folders: list[tuple[bytes, tuple[Rules, ...]]] = [(b"", ())]
     seen: set[tuple[int, int]] = set()
     while folders:
-        folder = folders.pop()
-        for entry in _entries(os.path.join(root, folder), seen, skipped):
+        folder, rules = folders.pop()
+        entries = _entries(os.path.join(root, folder), seen, skipped)
+        if gitignore and any(entry.name == FILE for entry in entries):
+            rules = (*rules, *_rules(root, folder, skipped))
+        for entry in entries:
             path = folder + b"/" + entry.name if folder else entry.name
             kind = _kind(entry)
-            if kind == "folder":
-                folders.append(path)
+            if rules and is_ignored(path, rules, is_folder=kind == "folder"):
+                skipped["ignored"] += 1
+            elif kind == "folder":
+                folders.append((path, rules))
             elif kind != "file":
                 skipped[kind] += 1
             elif selected_language(path_text(path), config) is None:
                 skipped["other_language"] += 1
             else:
                 yield path, *_size_and_time(entry)
+
+
+def _rules(root: bytes, folder: bytes, skipped: Skipped) -> list[Rules]:
+    """The rules of a folder's own file; one that is a link or no file is not opened, as git does not."""
+    file = read_file(root, os.path.join(folder, FILE), MAX_BYTES)
+    if file.problem == "too_large":
+        skipped["large_gitignore"] += 1
+    return [] if file.raw is None else [read_rules(folder, file.raw)]
 
 
 def _entries(folder: bytes, seen: set[tuple[int, int]], skipped: Skipped) -> list[os.DirEntry[bytes]]:

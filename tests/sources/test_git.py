@@ -5,7 +5,8 @@ import os
 import pickle
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from reads import by_path, git, ids, read, read_all, repository
 from columns.errors import InputError
 from sources import IngestConfig, gitprogram, parse_spec, read_unit
 from sources import git as repositories
+from sources.blobs import Blob, read_blobs
 
 FILES = {
     "a.py": b"a = 1\n",
@@ -238,6 +240,80 @@ def test_git_not_installed(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gitprogram.shutil, "which", lambda name: None)
     with pytest.raises(gitprogram.EnvironmentProblem, match="git is not installed"):
         read(f"git:{repo}")
+
+
+def test_blobs_that_a_filter_left_out_are_too_large(repo: Path) -> None:
+    known = git(repo, "rev-parse", "HEAD:src/b.go")
+    asked = [Blob(b"gone.py", "1" * 40, 0), Blob(b"b.go", known, 10), Blob(b"large.go", known, 99)]
+    for filtered, expected in (
+        (False, [("missing", None), (None, 10), ("too_large", 99)]),
+        (True, [("too_large", None), (None, 10), ("too_large", None)]),
+    ):
+        found = read_blobs(str(repo), asked, 20, filtered=filtered)
+        assert [(file.problem, file.size) for file in found] == expected
+
+
+def test_endless_path_is_refused(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repositories, "_MAX_RECORD", 3)
+    with pytest.raises(repositories.TooManyEntries, match="a path of more than 3 bytes"):
+        list(repositories._split(_Stream([b"abc\0de", b"fgh"])))  # type: ignore[arg-type]
+
+
+class _Stream:
+    def __init__(self, blocks: list[bytes]) -> None:
+        self.stdout = self
+        self.blocks = blocks
+
+    def read1(self, _: int) -> bytes:
+        return self.blocks.pop(0) if self.blocks else b""
+
+
+def feed(folder: Path, blocks: Iterable[bytes], seconds: float = 20, memory: int = 4 << 30) -> None:
+    arguments = ["index-pack", "--stdin"]
+    gitprogram.feed_git(arguments, blocks, folder=str(folder), memory_bytes=memory, seconds=seconds)
+
+
+def packed(repo: Path, *options: str) -> bytes:
+    command = ["git", "-C", str(repo), "pack-objects", "--all", "--stdout", "-q", *options]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout
+
+
+def test_feeding_git(repo: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "other.git")
+    whole = packed(repo)
+    feed(tmp_path / "other.git", [whole[:50], whole[50:]])
+    assert git(tmp_path / "other.git", "cat-file", "-t", git(repo, "rev-parse", "HEAD")) == "commit"
+    with pytest.raises(InputError, match="git index-pack: fatal"):
+        feed(tmp_path / "other.git", [whole[:50]])
+    with pytest.raises(InputError, match="git index-pack: fatal"):
+        feed(tmp_path / "other.git", [b"nothing of the kind" * 1000] * 1000)
+
+
+def test_feeding_git_ends_in_time_and_with_its_blocks(repo: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "other.git")
+    whole = packed(repo)
+
+    def slow() -> Iterator[bytes]:
+        for byte in whole:
+            yield bytes([byte])
+            time.sleep(0.05)
+
+    with pytest.raises(InputError, match="stopped by signal 9"):
+        feed(tmp_path / "other.git", slow(), seconds=0.3)
+
+    def broken() -> Iterator[bytes]:
+        yield whole[:20]
+        raise KeyError("connection")
+
+    with pytest.raises(KeyError, match="connection"):
+        feed(tmp_path / "other.git", broken())
+
+
+def test_feeding_git_has_a_limit_of_memory(tmp_path: Path) -> None:
+    repository(tmp_path / "r", {"a.py": b"\0" * 30_000_000})
+    git(tmp_path, "init", "-q", "--bare", "other.git")
+    with pytest.raises(InputError, match="index-pack"):
+        feed(tmp_path / "other.git", [packed(tmp_path / "r")], memory=24 << 20)
 
 
 class Backend(http.server.BaseHTTPRequestHandler):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,13 @@ from hypothesis import strategies as st
 
 from sources.inflate import Broken, blocks
 
-PACKERS = {"plain": bytes, "gzip": gzip.compress, "zstd": zstandard.compress}
+PACKERS = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "zstd": zstandard.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+}
 
 
 def inflate(path: Path) -> tuple[bytes, bool]:
@@ -24,7 +32,7 @@ def inflate(path: Path) -> tuple[bytes, bool]:
     return found, False
 
 
-@given(st.lists(st.binary(max_size=4000), max_size=4), st.sampled_from(["gzip", "zstd"]))
+@given(st.lists(st.binary(max_size=4000), max_size=4), st.sampled_from(["gzip", "zstd", "bzip2", "xz"]))
 def test_members_join(tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], kind: str) -> None:
     path = tmp_path_factory.mktemp("members") / "x"
     path.write_bytes(b"".join(map(PACKERS[kind], parts)))

@@ -151,7 +151,7 @@ def test_invalid_utf8_in_string_columns(tmp_path: Path) -> None:
     bad = pa.array([b"caf\xe9", b"ok"]).view(pa.string())
     write(tmp_path / "t.parquet", {"content": bad, "path": bad, "license": bad})
     rows = read(tmp_path / "t.parquet").to_pylist()
-    assert (rows[0]["content"], rows[0]["lossy"], rows[0]["path"]) == ("caf\ufffd", True, "caf\\xe9")
+    assert (rows[0]["content"], rows[0]["encoding"], rows[0]["path"]) == ("café", "windows-1252", "caf\\xe9")
     assert (rows[1]["content"], rows[1]["lossy"], rows[1]["path"]) == ("ok", False, "ok")
 
 

@@ -26,7 +26,10 @@ def _link(path: Path) -> None:
 
 DEFECTS: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "nul.py": (lambda p: p.write_bytes(b"\0" * 50 + b"x"), "binary"),
-    "invalid.py": (lambda p: p.write_bytes(b"# caf\xe9\n"), None),
+    "invalid.py": (lambda p: p.write_bytes(b"# caf\x81\n"), None),
+    "legacy.py": (lambda p: p.write_bytes("# Größe\n".encode("latin-1")), None),
+    "wide.py": (lambda p: p.write_bytes("x = 'é'\n".encode("utf-16-be")), None),
+    "minified.py": (lambda p: p.write_bytes(b"x=1;" * 12_000), None),
     "utf16.py": (lambda p: p.write_bytes("x = 'é'\n".encode("utf-16")), None),
     "mark.py": (lambda p: p.write_bytes(b"\xef\xbb\xbfx = 1\n"), None),
     "empty.py": (lambda p: p.write_bytes(b""), None),
@@ -69,7 +72,25 @@ def test_tree(corpus: Path) -> None:
             assert (rows[name]["content"] is None) == (reason is not None)
     assert rows["sparse.py"]["size"] == 200 << 20
     assert table.num_rows + sum(skipped.values()) == len(GOOD) + len(DEFECTS)
-    assert [rows[n]["lossy"] for n in ("invalid.py", "utf16.py", "mark.py")] == [True, False, False]
+    assert [rows[n]["lossy"] for n in ("invalid.py", "legacy.py", "utf16.py", "mark.py")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    found = {
+        n: rows[n]["encoding"]
+        for n in ("invalid.py", "legacy.py", "wide.py", "utf16.py", "mark.py", "minified.py")
+    }
+    assert found == {
+        "invalid.py": "utf-8",
+        "legacy.py": "windows-1252",
+        "wide.py": "utf-16-be",
+        "utf16.py": "utf-16-le",
+        "mark.py": "utf-8-sig",
+        "minified.py": "utf-8",
+    }
+    assert rows["wide.py"]["content"] == rows["utf16.py"]["content"] == "x = 'é'\n"
 
 
 def test_git(corpus: Path) -> None:

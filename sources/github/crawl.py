@@ -1,0 +1,186 @@
+"""Crawl: every repository of a list brought up to date in a store, several at a time, each with its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+from sources.github.api import Api
+from sources.github.config import GithubConfig
+from sources.github.facts import Facts, facts_of_api, repository_name
+from sources.github.lists import Wanted
+from sources.github.patience import Answer, Clock, patiently
+from sources.github.refusals import Refusal
+from sources.github.remote import Remote, Server
+from sources.github.shelf import Shelf
+from sources.github.states import State, States
+from sources.github.tokens import Tokens
+from sources.github.web import Web
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+class Crawl:
+    """A store being brought up to date. Blobs over ``max_bytes`` are left out where the server can do that."""
+
+    def __init__(
+        self, config: GithubConfig, store: str, max_bytes: int, *, clock: Clock, say: Callable[[str], None]
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.max_bytes = max_bytes
+        self._web = Web(config, clock)
+        tokens = Tokens.from_environment(config.token_variables)
+        self.api = Api(self._web, tokens, say)
+        self._asks = config.metadata == "api" or (config.metadata == "auto" and tokens.known)
+        self._server = Server(self._web)
+        self.states = States(store)
+
+    def close(self) -> None:
+        """Close connections and states."""
+        self._web.close()
+        self.states.close()
+
+    def run(self, wanted: Sequence[Wanted]) -> list[State]:
+        """The state of each repository, in the list's order; the round ends when all have one."""
+        found = self.each(self._one, wanted)
+        self.states.end_round()
+        return found
+
+    def each(self, work: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
+        """The results of some work, several at a time, in the items' order; the first error stops all."""
+        with _workers(self.config.connections) as pool:
+            return list(pool.map(work, items))
+
+    def shelf(self, name: str) -> Shelf:
+        """Where a repository's objects are."""
+        return Shelf(self.store, f"{self.config.server_url}/{name}".lower())
+
+    def _one(self, wanted: Wanted) -> State:
+        known = self.states.get(wanted.name)
+        if known is not None and known.round == self.states.round and self._holds(known, wanted):
+            return known
+        before = known or State(wanted.name, "failed")
+        try:
+            after = self._update(wanted, before)
+        except Refusal as refusal:
+            after = self._refused(before, refusal)
+        return self.states.put(after)
+
+    def _refused(self, before: State, refusal: Refusal) -> State:
+        """What is not there any more, or not for us, is not kept either."""
+        after = before._replace(state=refusal.state, reason=refusal.reason)
+        if refusal.state not in ("gone", "forbidden"):
+            return after
+        self.shelf(before.name).remove()
+        return after._replace(commit="", etag="")
+
+    def _holds(self, known: State, wanted: Wanted) -> bool:
+        if known.state not in ("done", "moved"):
+            return known.state != "failed"
+        fits = known.limit == self.max_bytes and (not known.commit or self.shelf(known.name).exists())
+        return fits and wanted.ref in (None, known.commit)
+
+    def _update(self, wanted: Wanted, before: State) -> State:
+        described = self._described(wanted, before)
+        self._check_wish(described.facts)
+        remote = Remote(
+            self._server, f"{self.config.server_url.rstrip('/')}/{described.now or wanted.name}.git"
+        )
+        commit = self._patiently(partial(remote.head, wanted.ref), wanted.name)
+        self._check_known(before, commit)
+        now = described.now or _moved_to(remote.url, wanted.name)
+        state = described._replace(
+            state="moved" if now else "done", now=now, reason="" if commit else "no commits"
+        )
+        return state if not commit else self._fetched(remote, state, before, commit)
+
+    def _fetched(self, remote: Remote, state: State, before: State, commit: str) -> State:
+        shelf = self.shelf(state.name)
+        usable = before.limit == self.max_bytes and bool(before.commit) and shelf.exists()
+        if usable and before.commit == commit:
+            return state
+        attempt = _Attempt(
+            self, remote, shelf, commit, before.commit if usable and not shelf.worn() else None
+        )
+        try:
+            taken = self._patiently(attempt, state.name)
+        except Refusal as refusal:
+            if refusal.state != "too_large":
+                raise
+            return before._replace(
+                state="too_large", reason=f"{commit}: {refusal.reason}", limit=self.max_bytes, commit=""
+            )
+        return state._replace(commit=commit, limit=self.max_bytes, bytes=before.bytes + taken)
+
+    def _check_known(self, before: State, commit: str) -> None:
+        """A commit that was too large stays so."""
+        same = before.state == "too_large" and before.limit == self.max_bytes
+        if same and commit and before.reason.startswith(commit):
+            raise Refusal("too_large", before.reason)
+
+    def _described(self, wanted: Wanted, before: State) -> State:
+        if not self._asks:
+            facts = wanted.facts if any(v is not None for v in wanted.facts) else before.facts
+            return before._replace(name=wanted.name, facts=facts, now="")
+        answer = self.api.repository(wanted.name, before.etag)
+        if answer.data is None:
+            return before._replace(name=wanted.name)
+        name = answer.data.get("full_name") if isinstance(answer.data, dict) else None
+        known = repository_name(name) if isinstance(name, str) else None
+        if known is None:
+            raise Refusal("failed", "the API's answer names no repository")
+        now = "" if known.lower() == wanted.name.lower() else known
+        return before._replace(name=wanted.name, facts=facts_of_api(answer.data), etag=answer.etag, now=now)
+
+    def _check_wish(self, facts: Facts) -> None:
+        if facts.private:
+            raise Refusal("forbidden", "private")
+        if facts.archived and not self.config.archived:
+            raise Refusal("left_out", "archived")
+        if facts.fork_of is not None and not self.config.forks:
+            raise Refusal("left_out", "a fork")
+
+    def _patiently(self, work: Callable[[], Answer], key: str) -> Answer:
+        return patiently(
+            work,
+            key=key,
+            attempts=self.config.attempts,
+            clock=self._web.clock,
+            longest=self.config.max_wait_seconds,
+        )
+
+
+class _Attempt:
+    """One commit onto its shelf: what is new only, or, after a failure and at first, everything."""
+
+    def __init__(self, crawl: Crawl, remote: Remote, shelf: Shelf, commit: str, have: str | None) -> None:
+        self._crawl, self._remote, self._shelf = crawl, remote, shelf
+        self._commit, self._have = commit, have
+
+    def __call__(self) -> int:
+        config, have = self._crawl.config, self._have
+        self._have = None
+        pack = self._remote.pack(self._commit, have, self._crawl.max_bytes, config.max_pack_bytes)
+        if have is None:
+            return self._shelf.replace(self._commit, pack, config)
+        return self._shelf.add(self._commit, pack, config)
+
+
+def _moved_to(url: str, name: str) -> str:
+    """The name a git server's redirect led to, or "" when it is the one that was asked for."""
+    found = repository_name("/".join(url.removesuffix(".git").split("/")[-2:]))
+    return found if found and found.lower() != name.lower() else ""
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(count, thread_name_prefix="github")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

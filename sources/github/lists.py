@@ -1,0 +1,204 @@
+"""Lists: which repositories are wanted, from files of several kinds or from the API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from columns.errors import InputError
+from sources.config import IngestConfig
+from sources.github.api import Api
+from sources.github.config import GithubConfig
+from sources.github.facts import Facts, facts_of_api, facts_of_row, repository_name, without_login
+from sources.github.refusals import Refusal
+from sources.headers import resolve
+from sources.inflate import Broken, blocks
+from sources.lines import numbered_lines
+from sources.locations import locate, missing, open_location
+from sources.unit import Skipped
+
+PARQUET = (".parquet",)
+JSONL = (
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".jsonl.gz",
+    ".ndjson.gz",
+    ".json.gz",
+    ".jsonl.zst",
+    ".ndjson.zst",
+    ".json.zst",
+)
+
+SUFFIXES = (*PARQUET, *JSONL, ".txt", ".list")
+
+_MAX_LINE = 64 << 20
+_ROWS = 1 << 14
+_EXTRA = {"fork_of": ("fork_of", "parent", "parent_full_name"), "default_branch": ("default_branch",),
+          "archived": ("archived",)}  # fmt: skip
+_NAMES = ("full_name", "name_with_owner", "nameWithOwner")
+
+
+class Wanted(NamedTuple):
+    """A repository that a list names: at which commit, branch or tag (None: its HEAD), and what the list says of it."""
+
+    name: str
+    ref: str | None = None
+    facts: Facts = Facts()
+
+
+def distinct(wanted: Iterable[Wanted], skipped: Skipped) -> list[Wanted]:
+    """Each repository once, by name whatever its case; of several entries the smallest one."""
+    kept: dict[str, Wanted] = {}
+    for entry in wanted:
+        key = entry.name.lower()
+        if key in kept:
+            skipped["duplicate_repository"] += 1
+        kept[key] = min(kept.get(key, entry), entry, key=repr)
+    return [kept[key] for key in sorted(kept)]
+
+
+def from_file(path: str, config: IngestConfig, github: GithubConfig, skipped: Skipped) -> Iterator[Wanted]:
+    """Repositories of files: lines of names or URLs, Parquet, JSON lines, or hours of GH Archive."""
+    if "://" not in path and not any(sign in path for sign in "*?[") and not os.path.exists(path):
+        raise missing(path)
+    for location in locate(path, SUFFIXES, skipped):
+        lower = location.url.lower()
+        if lower.endswith(PARQUET):
+            yield from _from_rows(_parquet_rows(location.url, config), config, skipped)
+        elif lower.endswith(JSONL):
+            yield from _from_json(location.url, config, github, skipped)
+        else:
+            yield from _from_lines(location.url)
+
+
+def from_organisation(owner: str, api: Api, skipped: Skipped) -> Iterator[Wanted]:
+    """Public repositories of an organisation or user; `InputError` when there is no such owner."""
+    return _from_api(api.organisation(owner), f"organisation {owner}", skipped)
+
+
+def from_search(query: str, api: Api, skipped: Skipped) -> Iterator[Wanted]:
+    """Repositories that match a search of the API (at most 1,000); `InputError` when it is refused."""
+    return _from_api(api.search(query), f"search {query!r}", skipped)
+
+
+def from_entry(text: str) -> Wanted | None:
+    """``owner/name`` or a URL, with ``@REF`` where one is meant; None when it names no repository.
+
+    >>> from_entry("pallets/flask@3.0.0")[:2], from_entry("nothing")
+    (('pallets/flask', '3.0.0'), None)
+    """
+    where, at, ref = text.strip().rpartition("@")
+    if not at or "/" in ref.partition(":")[2] or (name := repository_name(where)) is None:
+        where, ref = text.strip(), ""
+        name = repository_name(where)
+    return Wanted(name, _ref(ref)) if name else None
+
+
+def _from_api(found: Iterator[dict[str, Any]], what: str, skipped: Skipped) -> Iterator[Wanted]:
+    try:
+        for item in found:
+            name = item.get("full_name")
+            known = repository_name(name) if isinstance(name, str) else None
+            if known is None:
+                skipped["not_a_repository"] += 1
+            else:
+                yield Wanted(known, None, facts_of_api(item))
+    except Refusal as refusal:
+        raise InputError(f"{what}: {refusal.reason}") from None
+
+
+def _from_lines(url: str) -> Iterator[Wanted]:
+    for line in numbered_lines(blocks(url), _MAX_LINE):
+        text = (
+            (b"?" if line.data is None else line.data)
+            .decode("utf-8", "backslashreplace")
+            .partition("#")[0]
+            .strip()
+        )
+        if not text:
+            continue
+        entry = from_entry(text)
+        if entry is None:
+            raise InputError(
+                f"{url}, line {line.number}: not a repository: {without_login(text)[:80]!r}",
+                hint="one owner/name or URL a line",
+            )
+        yield entry
+
+
+def _from_json(url: str, config: IngestConfig, github: GithubConfig, skipped: Skipped) -> Iterator[Wanted]:
+    held: list[Mapping[str, Any]] = []
+    try:
+        for line in numbered_lines(blocks(url), _MAX_LINE):
+            row = _json_row(line.data)
+            if row is None:
+                skipped["malformed_list_row"] += bool(line.size)
+            elif isinstance(row.get("repo"), dict):
+                yield from _from_event(row, github, skipped)
+            else:
+                held.append(row)
+    except Broken:
+        skipped["truncated_list"] += 1
+    yield from _from_rows(held, config, skipped)
+
+
+def _json_row(data: bytes | None) -> dict[str, Any] | None:
+    try:
+        row = orjson.loads(data or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _from_event(event: Mapping[str, Any], github: GithubConfig, skipped: Skipped) -> Iterator[Wanted]:
+    """A GH Archive event names its repository as {"repo": {"name": "owner/name"}} (gharchive.org)."""
+    if github.events and event.get("type") not in github.events:
+        return
+    name = event["repo"].get("name")
+    known = repository_name(name) if isinstance(name, str) else None
+    if known is None:
+        skipped["not_a_repository"] += 1
+    else:
+        yield Wanted(known)
+
+
+def _parquet_rows(url: str, config: IngestConfig) -> Iterator[Mapping[str, Any]]:
+    try:
+        with open_location(url) as file, pq.ParquetFile(file) as table:
+            names = sorted(set(_header(table.schema_arrow.names, config).values()))
+            for batch in table.iter_batches(_ROWS, columns=names):
+                yield from batch.to_pylist()
+    except pa.ArrowException as error:
+        raise InputError(f"{url}: not a readable Parquet file: {str(error)[:100]}") from None
+
+
+def _from_rows(rows: Iterable[Mapping[str, Any]], config: IngestConfig, skipped: Skipped) -> Iterator[Wanted]:
+    for row in rows:
+        values = {ours: row[theirs] for ours, theirs in _header(row, config).items()}
+        entry = from_entry(values["repo"]) if isinstance(values.get("repo"), str) else None
+        if entry is None:
+            skipped["not_a_repository"] += 1
+        else:
+            ref = values.get("ref")
+            yield Wanted(entry.name, _ref(ref) or entry.ref, facts_of_row(values))
+
+
+def _header(names: Iterable[str], config: IngestConfig) -> dict[str, str]:
+    found = list(names)
+    header = resolve(found, config.columns)
+    for ours, theirs in ({"repo": _NAMES} | _EXTRA).items():
+        match = next((name for name in theirs if name in found), None)
+        if match is not None:
+            header.setdefault(ours, match)
+    return header
+
+
+def _ref(ref: object) -> str | None:
+    fine = isinstance(ref, str) and ref.isprintable() and " " not in ref and len(ref) < 256
+    return ref if fine and isinstance(ref, str) and ref and not ref.startswith("-") else None

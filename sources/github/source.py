@@ -1,0 +1,170 @@
+"""The GitHub source: repositories of a list as units of blobs, each pinned to its commit."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from columns.document import DOCUMENT
+from columns.errors import InputError
+from sources.blobs import Blob, read_blobs
+from sources.config import IngestConfig
+from sources.files import Origin, file_batches
+from sources.git import GitUnit, TooManyEntries, sized_blobs
+from sources.github.config import GithubConfig
+from sources.github.crawl import Crawl
+from sources.github.facts import Facts, without_login
+from sources.github.lists import (
+    SUFFIXES,
+    Wanted,
+    distinct,
+    from_entry,
+    from_file,
+    from_organisation,
+    from_search,
+)
+from sources.github.patience import Clock, WallClock, say
+from sources.github.states import State
+from sources.unit import Listing, Skipped, chunks, stamp
+
+FORM = "github:LIST_FILE, github:OWNER/NAME[@REF], github:org:NAME or github:search:QUERY"
+
+
+@dataclass(frozen=True)
+class GithubUnit(GitUnit):
+    """Some blobs of one commit of a repository on GitHub, in path order, with what is known about the repository."""
+
+    facts: Facts
+
+    def read(self, config: IngestConfig, batch_bytes: int, skipped: Skipped) -> Iterator[pa.RecordBatch]:
+        """Read the blobs; one over ``config.max_bytes`` keeps its row, without a size, as "too_large"."""
+        origin = Origin("github", self.name, self.commit, f"github {self.commit}")
+        files = read_blobs(self.location, self.blobs, config.max_bytes, filtered=True)
+        for batch in file_batches(files, origin, config, batch_bytes):
+            yield _with_facts(batch, self.facts)
+
+
+@dataclass(frozen=True)
+class GithubSource:
+    """Repositories by a list's path, ``owner/name``, ``org:NAME`` or ``search:QUERY``.
+
+    >>> GithubSource("pallets/flask@3.0.0").spec
+    'github:pallets/flask@3.0.0'
+    """
+
+    where: str
+    github: GithubConfig = field(default_factory=GithubConfig.from_environment)
+    clock: Clock = field(default_factory=WallClock, repr=False, compare=False)
+    say: Callable[[str], None] = field(default=say, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if without_login(self.where) != self.where:
+            raise InputError(
+                f"github:{without_login(self.where)}: a URL with a login",
+                hint="repositories are fetched without one; leave the part before '@' out",
+            )
+
+    @property
+    def spec(self) -> str:
+        """The canonical text of this source."""
+        return f"github:{self.where}"
+
+    def units(self, config: IngestConfig, *, workdir: str | None = None) -> Listing:
+        """Bring the store up to date and list its blobs; a repository that is not read is counted with its state.
+
+        An interrupted call goes on where it was. `InputError` for a list that cannot be read, tokens that are all
+        refused, or a store that another run is using.
+        """
+        crawl = Crawl(self.github, self._store(workdir), config.max_bytes, clock=self.clock, say=self.say)
+        try:
+            skipped: Skipped = Counter()
+            wanted = distinct(self._wanted(config, crawl, skipped), skipped)
+            return _listing(crawl, _present(crawl.run(wanted), skipped), config, skipped)
+        finally:
+            crawl.close()
+
+    def _store(self, workdir: str | None) -> str:
+        if self.github.store:
+            return os.path.abspath(os.path.expanduser(self.github.store))
+        if workdir is None:
+            raise InputError(f"{self.spec}: repositories need a folder to be fetched into")
+        return os.path.abspath(os.path.join(workdir, "github"))
+
+    def _wanted(self, config: IngestConfig, crawl: Crawl, skipped: Skipped) -> Iterator[Wanted]:
+        kind, _, rest = self.where.partition(":")
+        if kind == "org":
+            return from_organisation(rest, crawl.api, skipped)
+        if kind == "search":
+            return from_search(rest, crawl.api, skipped)
+        listed = os.path.exists(self.where) or self.where.lower().endswith(SUFFIXES)
+        entry = None if listed else from_entry(self.where)
+        if entry is not None:
+            return iter([entry])
+        return from_file(os.path.expanduser(self.where), config, self.github, skipped)
+
+
+def _present(states: list[State], skipped: Skipped) -> list[State]:
+    """The repositories that were fetched, each once under its name of today, by that name."""
+    kept: dict[str, State] = {}
+    for state in states:
+        key = (state.now or state.name).lower()
+        if state.state not in ("done", "moved"):
+            skipped[f"repository_{state.state}"] += 1
+        elif not state.commit:
+            skipped["empty_repository"] += 1
+        elif key in kept:
+            skipped["duplicate_repository"] += 1
+            kept[key] = min(kept[key], state, key=lambda one: (one.state, one.name))
+        else:
+            kept[key] = state
+    return [kept[key] for key in sorted(kept)]
+
+
+class _Read(NamedTuple):
+    """One repository listed: its blobs with what reading costs, and what was left out."""
+
+    blobs: list[tuple[Blob, int]]
+    skipped: Skipped
+
+
+def _listing(crawl: Crawl, states: list[State], config: IngestConfig, skipped: Skipped) -> Listing:
+    units: list[GithubUnit] = []
+    files = total = 0
+    for state, read in zip(states, crawl.each(partial(_read, crawl, config), states), strict=True):
+        folder, name = crawl.shelf(state.name).folder, state.now or state.name
+        units += [
+            GithubUnit(name, folder, size, state.commit, tuple(blobs), state.facts)
+            for blobs, size in chunks(read.blobs)
+        ]
+        skipped.update(read.skipped)
+        files, total = files + len(read.blobs), total + sum(size for _, size in read.blobs)
+    identities = [(state.now or state.name, state.commit, *state.facts) for state in states]
+    return Listing(tuple(units), skipped, files, total, stamp=stamp(identities))
+
+
+def _read(crawl: Crawl, config: IngestConfig, state: State) -> _Read:
+    """A repository's blobs; none, and counted, when it cannot be listed or is made to exhaust its readers."""
+    skipped: Skipped = Counter()
+    folder = crawl.shelf(state.name).folder
+    try:
+        return _Read(sized_blobs(folder, state.commit, config, skipped, crawl.config.max_entries), skipped)
+    except TooManyEntries:
+        return _Read([], Counter(repository_too_large=1))
+    except InputError:
+        return _Read([], Counter(repository_failed=1))
+
+
+def _with_facts(batch: pa.RecordBatch, facts: Facts) -> pa.RecordBatch:
+    updated = datetime.fromisoformat(facts.updated) if facts.updated else None
+    values = {"license": facts.license, "stars": facts.stars, "forks": facts.forks, "updated": updated}
+    for name, value in values.items():
+        place, kind = DOCUMENT.get_field_index(name), DOCUMENT.field(name)
+        batch = batch.set_column(place, kind, pa.array([value] * batch.num_rows, kind.type))
+    return batch

@@ -1,0 +1,78 @@
+"""Servers, repositories and sources for the tests of this folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from reads import repository  # noqa: E402
+from servers import ApiHandler, ApiServer, Calendar, GitHandler, GitServer, serving  # noqa: E402
+
+from sources.github import GithubConfig, GithubSource  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def no_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_TOKENS", "GITHUB_TOKEN", "GH_TOKEN", "GITHUB_API_URL", "GITHUB_SERVER_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[GitServer]:
+    root = tmp_path / "upstream"
+    root.mkdir()
+    with serving(GitHandler, GitServer(str(root))) as server:
+        yield server
+
+
+@pytest.fixture
+def api() -> Iterator[ApiServer]:
+    with serving(ApiHandler, ApiServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def make(upstream: GitServer) -> Callable[..., Path]:
+    """Make a repository on the server; returns its folder."""
+
+    def make(name: str, files: dict[str, bytes] | None = None) -> Path:
+        folder = Path(upstream.root, f"{name}.git")
+        repository(folder, files or {"a.py": f"name = {name!r}\n".encode(), "lib/b.go": b"package b\n"})
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def clock() -> Calendar:
+    return Calendar()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def source(
+    upstream: GitServer, api: ApiServer, tmp_path: Path, clock: Calendar, said: list[str]
+) -> Callable[..., GithubSource]:
+    """Make a source of some repositories' names, against the doubles."""
+
+    def source(*names: str, where: str = "", **settings: Any) -> GithubSource:
+        path = tmp_path / "list.txt"
+        path.write_text("\n".join(names) + "\n")
+        fixed = {
+            "server_url": upstream.url, "api_url": api.url, "store": str(tmp_path / "store"), "metadata": "list",
+            "stall_seconds": 5,
+        }  # fmt: skip
+        config = GithubConfig(**(fixed | settings))
+        return GithubSource(where or str(path), config, clock=clock, say=said.append)
+
+    return source
