@@ -121,9 +121,12 @@ class Build:
         section = self.loaded.recipe.dedup
         return open_known(self.options.against, section.minhash, section.bands, near=section.near)
 
+    def list_inputs(self) -> Inputs:
+        """What the sources list."""
+        return list_inputs(self.options.inputs, self.ingest_config, self.dataset.work.child("clones"))
+
     def _ingest(self) -> None:
-        clones = self.dataset.work.child("clones")
-        inputs = list_inputs(self.options.inputs, self.ingest_config, clones)
+        inputs = self.list_inputs()
         try:
             preflight.check_space(self.options.place, inputs.total_bytes)
             self._promise("ingest")

@@ -1,6 +1,6 @@
 """The command line: ``thresher``, also ``python -m pipelines``.
 
-``app.py`` the application; ``job.py`` build and run; ``look.py`` recipes, explain and inspect;
+``app.py`` the application; ``job.py`` build and run; ``planning.py`` plan; ``look.py`` recipes, explain and inspect;
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report.
 """
@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from columns.errors import ThresherError
-from pipelines.cli import ask, contamination, index, job, look, provenance, suites
+from pipelines.cli import ask, contamination, index, job, look, planning, provenance, suites
 from pipelines.cli.app import app
 
-__all__ = ["app", "ask", "contamination", "index", "job", "look", "main", "provenance", "suites"]
+__all__ = ["app", "ask", "contamination", "index", "job", "look", "main", "planning", "provenance", "suites"]
 
 
 def main() -> None:

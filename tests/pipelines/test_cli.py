@@ -28,6 +28,7 @@ COMMANDS = (
     "recipes",
     "explain",
     "suites",
+    "plan",
     "whois",
     "export-attribution",
     "contamination selftest",

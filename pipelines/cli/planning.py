@@ -1,0 +1,91 @@
+"""The command that says what a build would take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from columns.files import Place
+from pipelines.build import STAGES, BuildOptions
+from pipelines.cli.app import Changes, Json, app, print_json
+from pipelines.cli.job import Columns, Inputs, RecipeName
+from pipelines.engine import Engine
+from pipelines.plan import SAMPLE_BYTES, Plan, Prices
+from pipelines.plan import plan as planned
+from pipelines.progress import Display
+from pipelines.recipe import load_recipe
+from pipelines.wording import count, size
+
+Cost = Annotated[float, typer.Option(min=0, help="in your currency; 0 leaves it out")]
+
+
+@app.command()
+def plan(
+    recipe: RecipeName,
+    inputs: Inputs,
+    workers: Annotated[int, typer.Option(help="cores of the real run", min=1)] = 1,
+    sample_mb: Annotated[
+        int, typer.Option(help="listed bytes to build as a sample, in MB", min=1)
+    ] = SAMPLE_BYTES >> 20,
+    price_core_hour: Cost = 0.0,
+    price_memory_gb_hour: Cost = 0.0,
+    price_shuffle_gb: Cost = 0.0,
+    column: Columns = None,
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a build would take: build a sample of its inputs for real, throw it away, and scale it up.
+
+    Duplicates grow with a corpus: what is kept, and tokens, are at most what is said.
+
+    Example:
+
+        thresher plan codex --input 'parquet:stack/*.parquet' --workers 64 --price-core-hour 0.05
+    """
+    console = Console(stderr=True)
+    display = Display(console, quiet=as_json or not console.is_terminal)
+    options = BuildOptions(tuple(inputs), Place("."), tuple(column or ()), STAGES)
+    prices = Prices(price_core_hour, price_memory_gb_hour, price_shuffle_gb)
+    found = planned(
+        load_recipe(recipe, changes or ()), options, Engine(), display, workers=workers, prices=prices,
+        limit=sample_mb << 20,
+    )  # fmt: skip
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found, Console())
+
+
+def _print(found: Plan, console: Console) -> None:
+    table = Table("", "sample", "whole, about", box=None, header_style="bold", pad_edge=False)
+    for name in ("sample", "whole, about"):
+        table.columns[[one.header for one in table.columns].index(name)].justify = "right"
+    table.add_row("listed", size(found.sample_bytes), size(found.listed_bytes))
+    for label, key, shown in (
+        ("files", "files", count), ("kept, at most", "kept_files", count), ("tokens, at most", "tokens", count),
+        ("documents", "documents_bytes", size), ("facts", "facts_bytes", size), ("shards", "shards_bytes", size),
+        ("shuffled", "shuffle_bytes", size),
+    ):  # fmt: skip
+        table.add_row(label, *(shown(round(one[key])) for one in (found.sample, found.whole)))
+    table.add_row("core hours", *(f"{one['cpu_seconds'] / 3600:.2f}" for one in (found.sample, found.whole)))
+    console.print(table)
+    console.print(
+        f"\non {count(found.workers)} cores like this machine's: {_time(found.hours)}, if all are busy"
+    )
+    if found.price:
+        console.print(f"price: {found.price:,.2f}")
+
+
+def _time(hours: float) -> str:
+    """Hours in words.
+
+    >>> _time(0.01), _time(1.5), _time(100)
+    ('1 minute', '1.5 hours', '4.2 days')
+    """
+    if hours < 1:
+        minutes = max(1, round(hours * 60))
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
