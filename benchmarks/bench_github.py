@@ -37,8 +37,9 @@ import pyarrow as pa
 from sources import IngestConfig, read_unit
 from sources.blobs import read_blobs
 from sources.git import GitSource, sized_blobs
-from sources.github import GithubConfig, GithubSource
+from sources.github import GithubChoice, GithubConfig, GithubSource
 
+CHOICE = GithubChoice(metadata="list")
 SERVER = """
 import sys
 sys.path.insert(0, sys.argv[2])
@@ -119,10 +120,8 @@ def read_units(listing: Any, config: IngestConfig) -> tuple[int, int]:
 def crawl(folder: Path, names: list[str], url: str, connections: int) -> list[dict[str, Any]]:
     listed = folder / "list.txt"
     listed.write_text("\n".join(names))
-    config = GithubConfig(
-        server_url=url, store=str(folder / "store"), metadata="list", connections=connections
-    )
-    source, ingest = GithubSource(str(listed), config), IngestConfig()
+    config = GithubConfig(server_url=url, store=str(folder / "store"), connections=connections)
+    source, ingest = GithubSource(str(listed), CHOICE, config), IngestConfig()
     fetch, listing = seconds_of(lambda: source.units(ingest))
     read, (rows, _) = seconds_of(lambda: read_units(listing, ingest))
     again, _ = seconds_of(lambda: source.units(ingest))
@@ -206,14 +205,14 @@ def clone_and_read(repository: Path, folder: Path) -> int:
 KILLED = """
 import sys
 from sources import IngestConfig
-from sources.github import GithubConfig, GithubSource
-config = GithubConfig(server_url=sys.argv[1], store=sys.argv[2], metadata="list", connections=4)
-GithubSource(sys.argv[3], config).units(IngestConfig())
+from sources.github import GithubChoice, GithubConfig, GithubSource
+config = GithubConfig(server_url=sys.argv[1], store=sys.argv[2], connections=4)
+GithubSource(sys.argv[3], GithubChoice(metadata="list"), config).units(IngestConfig())
 """
 
 
 def rows_of(where: str, config: GithubConfig) -> pa.Table:
-    listing, ingest = GithubSource(where, config).units(IngestConfig()), IngestConfig()
+    listing, ingest = GithubSource(where, CHOICE, config).units(IngestConfig()), IngestConfig()
     assert not listing.skipped.get("repository_failed")
     return pa.Table.from_batches([batch for unit in listing.units for batch in read_unit(unit, ingest)])
 
@@ -222,7 +221,7 @@ def kills(folder: Path, names: list[str], url: str, count: int) -> dict[str, Any
     """Kill crawls at moments drawn from a seed until ``count`` were killed; every store must end with the same rows."""
     listed, draw = folder / "kills.txt", random.Random(6)
     listed.write_text("\n".join(names))
-    config = GithubConfig(server_url=url, store=str(folder / "whole"), metadata="list")
+    config = GithubConfig(server_url=url, store=str(folder / "whole"))
     expected, start = rows_of(str(listed), config), time.perf_counter()
     killed = stores = 0
     while killed < count:

@@ -66,19 +66,6 @@ WORDS = tuple(
     for kind in ("core", "test", "api", "web", "my")
     for thing in ("data", "view", "util", "main")
 )
-CARRIED = (
-    "doc_id",
-    "content_hash",
-    "problem",
-    "repo",
-    "path",
-    "language",
-    "license",
-    "size",
-    "stars",
-    "forks",
-    "updated",
-)
 TOKENS = pa.schema([("doc_id", pa.binary(16)), ("ids", pa.large_list(pa.uint16()))])
 KEPT_SETTINGS = {"nothing": (), "line_max": ("filters.line_max=300",), "preset": ("filters.preset=codegen",),
                  "keep": ("dedup.keep.order=[licensed, stars, path]",)}  # fmt: skip
@@ -197,7 +184,7 @@ def all_facts(rng: np.random.Generator, files: int) -> pa.Table:
         "updated": pa.array(rng.integers(0, 2**40, files), pa.timestamp("us", "UTC")),
     }  # fmt: skip
     return pa.table(
-        columns | signals(rng, size), schema=pa.schema([*(DOCUMENT.field(n) for n in CARRIED), *SIGNALS])
+        columns | signals(rng, size), schema=pa.schema([*(DOCUMENT.field(n) for n in columns), *SIGNALS])
     )
 
 

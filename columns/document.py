@@ -45,10 +45,17 @@ DOCUMENT = pa.schema(
         pa.field("stars", pa.int64(), metadata={"about": "stars of the repository"}),
         pa.field("forks", pa.int64(), metadata={"about": "forks of the repository"}),
         pa.field(
+            "fork_of",
+            pa.string(),
+            metadata={"about": "repository that this one is a fork of, '' where unnamed; null: none known"},
+        ),
+        pa.field(
             "updated", pa.timestamp("us", "UTC"), metadata={"about": "last change, as the source states it"}
         ),
         pa.field(
-            "source", pa.string(), metadata={"about": "kind of source: tree, git, archive, parquet, jsonl"}
+            "source",
+            pa.string(),
+            metadata={"about": "tree, git, github, bigquery, archive, parquet or jsonl"},
         ),
         pa.field(
             "provenance", pa.string(), metadata={"about": "where the row was read: file, row or commit"}

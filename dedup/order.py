@@ -18,7 +18,7 @@ from dedup.runs import run_starts
 
 Criterion = Literal[
     "license_class", "licensed", "stars", "forks", "newest", "oldest", "short_path", "path", "repo",
-    "not_vendored", "longest", "shortest",
+    "not_fork", "not_vendored", "longest", "shortest",
 ]  # fmt: skip
 Facts: TypeAlias = "pa.Table | pa.RecordBatch"
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
@@ -50,6 +50,7 @@ class KeepConfig:
       is not permissive comes before none: what a licence allows can be checked, what nobody allowed cannot.
     * ``licensed``: a licence stated by the source first.
     * ``stars``, ``forks``: more first. ``newest``, ``oldest``: by last change.
+    * ``not_fork``: files of repositories that are not known to be forks of others first.
     * ``not_vendored``: files outside the folders under which others' code is kept first.
     * ``longest``, ``shortest``: by words. ``short_path``: fewer characters first. ``path``, ``repo``: by name.
 
@@ -64,7 +65,7 @@ class KeepConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    order: tuple[Criterion, ...] = ("stars", "forks", "short_path", "path")
+    order: tuple[Criterion, ...] = ("stars", "forks", "not_fork", "short_path", "path")
     languages: tuple[LanguageOrder, ...] = ()
     first: tuple[Criterion, ...] = ()
 
@@ -201,6 +202,10 @@ def _licensed(table: Facts, at: np.ndarray) -> np.ndarray:
     return ~_known(table, "license", at)
 
 
+def _not_fork(table: Facts, at: np.ndarray) -> np.ndarray:
+    return np.asarray(pc.is_valid(_taken(table, "fork_of", at)))
+
+
 def _not_vendored(table: Facts, at: np.ndarray) -> np.ndarray:
     unknown = np.asarray(pc.is_null(_taken(table, "vendored", at)))
     return np.where(unknown, 2, _known(table, "vendored", at)).astype(np.uint8)
@@ -221,6 +226,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "newest": ("updated",),
     "oldest": ("updated",),
     "short_path": ("path",),
+    "not_fork": ("fork_of",),
     "not_vendored": ("vendored",),
     "longest": ("words",),
     "shortest": ("words",),
@@ -228,6 +234,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
 _RULES: dict[str, Callable[[Facts, np.ndarray], np.ndarray]] = {
     "license_class": _license_class,
     "licensed": _licensed,
+    "not_fork": _not_fork,
     "not_vendored": _not_vendored,
     "short_path": _path_length,
     "stars": _value("stars", "descending"),

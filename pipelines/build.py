@@ -44,7 +44,7 @@ from pipelines.report import write_report
 from pipelines.reuse import check_old, obstacle
 from pipelines.shard import ShardConfig, shard
 from pipelines.stage import COMMIT, Stage, outputs_fingerprint, read_json
-from sources import IngestConfig
+from sources import Access, IngestConfig
 
 STAGES = ("ingest", "measure", "link", "decide", "shard")
 
@@ -59,6 +59,7 @@ class BuildOptions:
     stages: tuple[str, ...] = STAGES
     reuse: Place | None = None
     against: tuple[str, ...] = ()
+    access: Access = field(default_factory=Access)
 
 
 @dataclass
@@ -123,7 +124,17 @@ class Build:
 
     def list_inputs(self) -> Inputs:
         """What the sources list."""
-        return list_inputs(self.options.inputs, self.ingest_config, self.dataset.work.child("clones"))
+        return list_inputs(
+            self.options.inputs, self.ingest_config, self.dataset.work.child("clones"), self.access
+        )
+
+    @property
+    def access(self) -> Access:
+        """How services are reached, with what the recipe chooses of them."""
+        recipe = self.loaded.recipe
+        return dataclasses.replace(
+            self.options.access, choice=recipe.github, repos=recipe.github_repos, limits=recipe.archives
+        )
 
     def _ingest(self) -> None:
         inputs = self.list_inputs()

@@ -32,6 +32,7 @@ NOT_SIGNALS = frozenset(
         "size",
         "stars",
         "forks",
+        "fork_of",
         "updated",
         "problem",
         "language",

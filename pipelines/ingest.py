@@ -28,31 +28,34 @@ from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
 from pipelines.sections import LayoutConfig
 from pipelines.stage import Stage, UnitRecord
-from sources import IngestConfig, Listing, Unit, parse_spec, read_unit
+from sources import Access, IngestConfig, Listing, Unit, parse_spec, read_unit
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the sources list before anything is read."""
+    """What the sources list before anything is read; ``pinned``: specs that read the same again, by spec."""
 
     specs: tuple[str, ...]
     units: tuple[Unit, ...]
     skipped: Mapping[str, int]
     total_bytes: int
     fingerprint: str
+    pinned: Mapping[str, str]
     listings: tuple[Listing, ...]
 
     def discard(self) -> None:
-        """Remove clones."""
+        """Remove clones, and give stores back."""
         for listing in self.listings:
             listing.discard()
 
 
-def list_inputs(specs: Sequence[str], config: IngestConfig, work: Place) -> Inputs:
+def list_inputs(
+    specs: Sequence[str], config: IngestConfig, work: Place, access: Access | None = None
+) -> Inputs:
     """List every source; the order in which they were given does not matter."""
     ordered = tuple(sorted(set(specs)))
     folder = str(work.local) if work.local else None
-    listings = tuple(parse_spec(spec).units(config, workdir=folder) for spec in ordered)
+    listings = tuple(parse_spec(spec, access).units(config, workdir=folder) for spec in ordered)
     units = tuple(unit for listing in listings for unit in listing.units)
     if not units:
         raise InputError(
@@ -63,7 +66,8 @@ def list_inputs(specs: Sequence[str], config: IngestConfig, work: Place) -> Inpu
         skipped.update(listing.skipped)
     total = sum(listing.total_bytes for listing in listings)
     identity = fingerprint([listing.stamp for listing in listings])
-    return Inputs(ordered, units, dict(sorted(skipped.items())), total, identity, listings)
+    pinned = {spec: one.pinned for spec, one in zip(ordered, listings, strict=True) if one.pinned}
+    return Inputs(ordered, units, dict(sorted(skipped.items())), total, identity, pinned, listings)
 
 
 def _nothing(specs: Sequence[str], config: IngestConfig, listings: Sequence[Listing]) -> str:
@@ -152,7 +156,13 @@ def ingest(
     skipped = Counter(inputs.skipped)
     for name in scratch.child("read").names():
         skipped.update(orjson.loads(scratch.child("read").read(name)))
-    return stage.commit({"inputs": list(inputs.specs), "skipped": dict(sorted(skipped.items()))})
+    return stage.commit(
+        {
+            "inputs": list(inputs.specs),
+            "pinned": dict(inputs.pinned),
+            "skipped": dict(sorted(skipped.items())),
+        }
+    )
 
 
 def _wire(

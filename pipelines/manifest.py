@@ -62,6 +62,7 @@ def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
             "ledger": outputs_fingerprint(ledger),
         },
         "inputs": documents["inputs"],
+        "pinned": documents["pinned"],
         "documents": _documents(documents),
         "licenses": _licenses(dataset) if loaded.recipe.licenses.detect else {},
         "privacy": _privacy(dataset, ledger) if loaded.recipe.privacy.find else {},

@@ -38,7 +38,7 @@ from pipelines.stage import Stage, UnitRecord
 
 CARRIED = (
     "doc_id", "content_hash", "problem", "repo", "ref", "path", "language", "license", "size", "stars", "forks",
-    "updated",
+    "fork_of", "updated",
 )  # fmt: skip
 ROOMS = ("columns", "filters", "syntax", "licensing", "privacy", "dedup", "contamination")
 MODULES = ("pipelines.families", "pipelines.measure", "pipelines.measured", "pipelines.reuse")

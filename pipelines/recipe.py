@@ -44,7 +44,7 @@ from pipelines.ledger import EVIDENCE_RULE
 from pipelines.recipefile import Note, RecipeFile, merge, read_chain, recipe_names, with_preset
 from pipelines.sections import DedupSection, FilterSection, LayoutConfig, LicenseSection, PrivacySection
 from shards import PackConfig, TokenizerConfig
-from sources import EVIDENCE, IngestConfig
+from sources import EVIDENCE, GithubChoice, GithubRepos, IngestConfig, Limits
 from sources.optout import read_opt_outs
 from syntax import SyntaxConfig
 
@@ -64,6 +64,9 @@ class Recipe:
     name: str
     about: str = ""
     ingest: IngestConfig = field(default_factory=IngestConfig)
+    github: GithubChoice = field(default_factory=GithubChoice)
+    github_repos: GithubRepos = field(default_factory=GithubRepos)
+    archives: Limits = field(default_factory=Limits)
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     filters: FilterSection = field(default_factory=FilterSection)
     syntax: SyntaxConfig = field(default_factory=SyntaxConfig)

@@ -19,11 +19,15 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """The sections of ``manifest.json`` as plain data; ``shards`` and ``ledger`` list checksums."""
+    """The sections of ``manifest.json`` as plain data; ``shards`` and ``ledger`` list checksums.
+
+    ``pinned``: for inputs that keep their past, the spec that reads the same rows again.
+    """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     inputs: Sequence[Any] = ()
+    pinned: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
     licenses: Mapping[str, Any] = field(default_factory=dict)
     privacy: Mapping[str, Any] = field(default_factory=dict)

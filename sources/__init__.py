@@ -6,7 +6,7 @@
 
 The map:
 
-    spec        the text that names a source
+    spec        the text that names a source    access      how services are reached
     unit        Unit, Listing, Source: how sources are cut
     reading     read_unit
     config      IngestConfig
@@ -25,8 +25,12 @@ The map:
     optout      what somebody asked to be left out
 """
 
+from sources.access import Access, Services, read_services
+from sources.archives import Limits
+from sources.bigquery import Estimate, GithubRepos
 from sources.completion import complete
 from sources.config import IngestConfig
+from sources.github import GithubChoice
 from sources.languages import KNOWN as KNOWN_LANGUAGES
 from sources.languages import language_of
 from sources.reading import read_unit
@@ -37,12 +41,19 @@ from sources.unit import Listing, Source, Unit
 __all__ = [
     "EVIDENCE",
     "KNOWN_LANGUAGES",
+    "Access",
+    "Estimate",
+    "GithubChoice",
+    "GithubRepos",
     "IngestConfig",
+    "Limits",
     "Listing",
+    "Services",
     "Source",
     "Unit",
     "complete",
     "language_of",
     "parse_spec",
+    "read_services",
     "read_unit",
 ]

@@ -65,14 +65,19 @@ class GitSource:
         if self.ref is not None:
             refuse_option("ref", self.ref)
         if not is_url(self.where):
-            return _list(os.path.abspath(self.where), _folder_name(self.where), self.ref or "HEAD", config)
+            where = os.path.abspath(self.where)
+            return self._pinned(_list(where, _folder_name(self.where), self.ref or "HEAD", config))
         if workdir is None:
             raise InputError(f"{self.where}: a repository by URL needs a folder to clone into")
         folder = _clone(self.where, self.ref, workdir)
         if folder is None:
             return Listing(skipped=Counter(empty_repository=1))
         found = _list(folder, _url_name(self.where), "refs/thresher/commit", config)
-        return dataclasses.replace(found, temporary=(folder,))
+        return dataclasses.replace(self._pinned(found), temporary=(folder,))
+
+    def _pinned(self, found: Listing) -> Listing:
+        unit = next((unit for unit in found.units if isinstance(unit, GitUnit)), None)
+        return found if unit is None else dataclasses.replace(found, pinned=f"git:{self.where}@{unit.commit}")
 
 
 class TooManyEntries(InputError):

@@ -22,6 +22,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "license": ("license", "licenses", "max_stars_repo_licenses", "detected_licenses", "gha_license_id"),
     "stars": ("stars", "max_stars_count", "star_events_count", "stars_count", "stargazers_count"),
     "forks": ("forks", "max_forks_count", "fork_events_count", "forks_count"),
+    "fork_of": ("fork_of",),
     "updated": ("updated", "updated_at", "committer_date", "revision_date", "pushed_at"),
     "size": ("size", "length_bytes"),
     "encoding": ("encoding", "src_encoding"),
@@ -30,7 +31,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "binary": ("binary",),
 }
 
-TEXTS = ("repo", "ref", "path", "blob_id", "language", "license", "encoding", "problem")
+TEXTS = ("repo", "ref", "path", "blob_id", "language", "license", "fork_of", "encoding", "problem")
 INTEGERS = ("stars", "forks", "size")
 FLAGS = ("lossy", "binary")
 

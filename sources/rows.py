@@ -17,7 +17,7 @@ from sources.languages import canonical, language_of
 from sources.selection import EVIDENCE, NOTEBOOK, selected_language
 from sources.unit import Skipped
 
-_STATED = ("repo", "ref", "blob_id", "license", "stars", "forks", "updated")
+_STATED = ("repo", "ref", "blob_id", "license", "stars", "forks", "fork_of", "updated")
 
 
 class Table(NamedTuple):

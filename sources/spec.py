@@ -16,9 +16,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from columns.errors import InputError
+from sources.access import Access
 from sources.archives import ArchiveSource
 from sources.archives.names import SUFFIXES as ARCHIVES
 from sources.bigquery import bigquery_source
@@ -46,8 +48,10 @@ _PREFIX = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTAL
 _SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*\.git)")
 
 
-def parse_spec(text: str) -> Source:
+def parse_spec(text: str, access: Access | None = None) -> Source:
     """Read a spec; `InputError` with a hint when it names nothing that can be read.
+
+    ``access`` says how services are reached and what of them is wanted; None is the defaults.
 
     >>> parse_spec("git:https://example.org/a/b.git@main")
     GitSource(where='https://example.org/a/b.git', ref='main')
@@ -59,11 +63,14 @@ def parse_spec(text: str) -> Source:
     if not text or "\0" in text:
         raise InputError(f"{text!r}: not a source", hint=f"use one of {', '.join(FORMS)}")
     match = _PREFIX.fullmatch(text)
+    access = access or Access()
+    if match and match["name"] in _CHOSEN:
+        return _CHOSEN[match["name"]](match["rest"], access)
     if match and match["name"] in _READERS:
         return _READERS[match["name"]](match["rest"])
     if text.startswith("git+"):
         return _git(text.removeprefix("git+"))
-    return _detect(text, match["name"] if match else None)
+    return _detect(text, match["name"] if match else None, access)
 
 
 def _tree(path: str) -> Source:
@@ -97,8 +104,16 @@ def _jsonl(pattern: str) -> Source:
     return JsonlSource(_existing(os.path.expanduser(pattern)))
 
 
-def _archive(pattern: str) -> Source:
-    return ArchiveSource(_existing(os.path.expanduser(pattern)))
+def _archive(pattern: str, access: Access) -> Source:
+    return ArchiveSource(_existing(os.path.expanduser(pattern)), access.limits)
+
+
+def _github(text: str, access: Access) -> Source:
+    return GithubSource(text, access.choice, access.services.github)
+
+
+def _bigquery(text: str, access: Access) -> Source:
+    return bigquery_source(text, access.services.bigquery, repos=access.repos, confirm=access.confirm)
 
 
 _READERS: Mapping[str, Callable[[str], Source]] = {
@@ -106,9 +121,11 @@ _READERS: Mapping[str, Callable[[str], Source]] = {
     "git": _git,
     "parquet": _parquet,
     "jsonl": _jsonl,
+}
+_CHOSEN: Mapping[str, Callable[[str, Access], Source]] = {
     "archive": _archive,
-    "github": GithubSource,
-    "bigquery": bigquery_source,
+    "github": _github,
+    "bigquery": _bigquery,
 }
 
 
@@ -129,17 +146,17 @@ def _split_ref(text: str) -> tuple[str, str | None]:
     return (f"{scheme}{separator}{rest[:start]}{where}", ref) if at else (text, None)
 
 
-def _detect(text: str, prefix: str | None) -> Source:
+def _detect(text: str, prefix: str | None, access: Access) -> Source:
     where = os.path.expanduser(text)
     if os.path.isdir(where):
-        return _folder(where)
+        return _folder(where, access)
     lower = text.lower()
     if lower.endswith(PARQUET):
         return _parquet(text)
     if lower.endswith(JSONL):
         return _jsonl(text)
     if lower.endswith(ARCHIVES):
-        return _archive(text)
+        return _archive(text, access)
     if re.search(r"\.git(@[^/]*)?$", text):
         return _git(text)
     if os.path.exists(where):
@@ -157,12 +174,17 @@ def _unknown(text: str, prefix: str) -> InputError:
     )
 
 
-def _folder(path: str) -> Source:
+def _folder(path: str, access: Access) -> Source:
     if is_bare(path):
         return GitSource(path)
     with os.scandir(path) as entries:
         names = [entry.name.lower() for entry in entries if not entry.name.startswith(".")]
-    for suffixes, source in ((PARQUET, ParquetSource), (JSONL, JsonlSource), (ARCHIVES, ArchiveSource)):
+    readers: tuple[tuple[tuple[str, ...], Callable[[str], Source]], ...] = (
+        (PARQUET, ParquetSource),
+        (JSONL, JsonlSource),
+        (ARCHIVES, partial(ArchiveSource, limits=access.limits)),
+    )
+    for suffixes, source in readers:
         if names and all(name.endswith(suffixes) for name in names):
             return source(path)
     return TreeSource(path)

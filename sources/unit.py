@@ -7,6 +7,7 @@ the input alone (sorted names, sizes), so any number of workers reads the same u
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -44,8 +45,9 @@ class Listing:
     """What a source holds: its units in order, and what was left out with the reasons.
 
     ``files`` counts files for trees and git, rows for Parquet, files for JSONL. ``temporary`` are
-    folders made for reading (clones); `discard` removes them when the units have been read. ``stamp`` is
-    equal when nothing that was listed has changed: names, sizes and times, or the commit.
+    folders made for reading (clones), ``held`` descriptors of locks; `discard` removes and closes them when the
+    units have been read. ``stamp`` is equal when nothing that was listed has changed: names, sizes and times, or the
+    commit. ``pinned`` is the spec that reads the same again, where the source keeps its past; else "".
     """
 
     units: tuple[Unit, ...] = ()
@@ -54,11 +56,15 @@ class Listing:
     total_bytes: int = 0
     temporary: tuple[str, ...] = ()
     stamp: str = ""
+    held: tuple[int, ...] = ()
+    pinned: str = ""
 
     def discard(self) -> None:
-        """Remove the temporary folders; fine when they are gone."""
+        """Remove the temporary folders, fine when they are gone, and give locks back."""
         for folder in self.temporary:
             shutil.rmtree(folder, ignore_errors=True)
+        for descriptor in self.held:
+            os.close(descriptor)
 
 
 class Source(Protocol):

@@ -15,11 +15,13 @@ from rich.markup import escape
 from columns.files import Place
 from pipelines import summary
 from pipelines.build import STAGES, Build, BuildOptions
+from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, app, print_json
 from pipelines.engine import Engine
 from pipelines.finished import Finished
 from pipelines.progress import Display
 from pipelines.recipe import load_recipe
+from sources import Access
 
 BEAM = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -29,7 +31,8 @@ Inputs = Annotated[
     typer.Option(
         "--input",
         "-i",
-        help="directory, git repository (git:PATH or URL[@REF]), Parquet or JSONL; repeatable",
+        help="directory, git repository (git:PATH or URL[@REF]), Parquet, JSONL, archive, github:LIST or "
+        "bigquery:TABLE; repeatable (docs/inputs.md)",
     ),
 ]
 StageInputs = Annotated[
@@ -76,6 +79,7 @@ def _build(
     stages: tuple[str, ...],
     reuse: str | None = None,
     against: list[str] | None = None,
+    access: Access | None = None,
 ) -> Build:
     if mode not in {"threads", "processes"}:
         raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
@@ -84,7 +88,13 @@ def _build(
     engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20)
     old = Place(reuse) if reuse else None
     options = BuildOptions(
-        tuple(inputs), Place(output), tuple(columns or ()), stages, old, tuple(against or ())
+        tuple(inputs),
+        Place(output),
+        tuple(columns or ()),
+        stages,
+        old,
+        tuple(against or ()),
+        access or Access(),
     )
     return Build(loaded, options, engine, display)
 
@@ -103,6 +113,9 @@ def build(
     changes: Changes = None,
     reuse: Reuse = None,
     against: Against = None,
+    access: AccessFile = None,
+    max_bytes_billed: MaxBilled = None,
+    yes: Yes = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -134,6 +147,7 @@ def build(
         STAGES,
         reuse,
         against,
+        access_of(access, max_bytes_billed, yes),
     )
     job.run()
     found = summary.summarise(Place(output))
@@ -159,6 +173,9 @@ def run(
     column: Columns = None,
     changes: Changes = None,
     against: Against = None,
+    access: AccessFile = None,
+    max_bytes_billed: MaxBilled = None,
+    yes: Yes = False,
     quiet: Quiet = False,
 ) -> None:
     """Run one stage (ingest, measure, link, decide or shard); the stages before it must be finished.
@@ -185,6 +202,7 @@ def run(
         quiet,
         (stage,),
         against=against,
+        access=access_of(access, max_bytes_billed, yes),
     ).run()
 
 

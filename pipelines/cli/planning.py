@@ -10,6 +10,7 @@ from rich.table import Table
 
 from columns.files import Place
 from pipelines.build import STAGES, BuildOptions
+from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, app, print_json
 from pipelines.cli.job import Columns, Inputs, RecipeName
 from pipelines.engine import Engine
@@ -35,6 +36,9 @@ def plan(
     price_shuffle_gb: Cost = 0.0,
     column: Columns = None,
     changes: Changes = None,
+    access: AccessFile = None,
+    max_bytes_billed: MaxBilled = None,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Say what a build would take: build a sample of its inputs for real, throw it away, and scale it up.
@@ -47,7 +51,13 @@ def plan(
     """
     console = Console(stderr=True)
     display = Display(console, quiet=as_json or not console.is_terminal)
-    options = BuildOptions(tuple(inputs), Place("."), tuple(column or ()), STAGES)
+    options = BuildOptions(
+        tuple(inputs),
+        Place("."),
+        tuple(column or ()),
+        STAGES,
+        access=access_of(access, max_bytes_billed, yes),
+    )
     prices = Prices(price_core_hour, price_memory_gb_hour, price_shuffle_gb)
     found = planned(
         load_recipe(recipe, changes or ()), options, Engine(), display, workers=workers, prices=prices,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class Refused(Exception):
@@ -22,6 +23,8 @@ class Limits:
     Traceback (most recent call last):
     ValueError: ratio: expected at least 1, got 0
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     total_bytes: int = 64 << 30
     ratio: int = 250

@@ -7,7 +7,7 @@ writes to; its stamp is the SQL and the last change of every table it reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -87,7 +87,8 @@ class BigQueryTable:
         check(Estimate(self.table, read=session.size), self.settings, None)
         at = self.at or modified.isoformat()
         identity = stamp([(self.table, at, sorted(header.items()))])
-        return _listing(f"{self.table}@{at}", session, header, identity, self.settings)
+        listing = _listing(f"{self.table}@{at}", session, header, identity, self.settings)
+        return replace(listing, pinned=f"bigquery:{self.table}@{at}")
 
     def _estimate(self, client: Any, facts: Any, header: dict[str, str]) -> Estimate:
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(header.values()))
@@ -124,10 +125,12 @@ class BigQueryQuery:
             check(self._estimate(asked), self.settings, self.confirm)
             identity = stamp([(sql,), *((name, _changed(client, name)) for name in asked.tables)])
             result = run_query(client, sql, identity, self.settings)
-            size = int(client.get_table(result).num_bytes or 0)
+            kept = client.get_table(result)
             wanted = list(dict.fromkeys(header.values()))
-            session = _session(result, wanted, None, size, client.project, self.settings)
-        return _listing(f"{self.name}@{identity[:12]}", session, header, identity, self.settings)
+            session = _session(result, wanted, None, int(kept.num_bytes or 0), client.project, self.settings)
+        listing = _listing(f"{self.name}@{identity[:12]}", session, header, identity, self.settings)
+        at = _ceiling(kept.modified).isoformat()
+        return replace(listing, pinned=f"bigquery:{result}@{at}") if self.settings.destination else listing
 
     def _estimate(self, asked: DryRun) -> Estimate:
         return Estimate(self.name, asked.processed, 0, None, asked.tables, self.settings.prices)

@@ -1,10 +1,11 @@
 """GitHub: repositories of a list, fetched politely and restartably, read from their object stores.
 
-    GithubSource(where, config).units(…)    the list brought up to date in a store, and cut into units
+    GithubSource(where, choice, config).units(…)    the list brought up to date in a store, and cut into units
 
 The map:
 
     source    GithubSource, GithubUnit            config    GithubConfig
+    choice    GithubChoice
     lists     which repositories are wanted       facts     stars, forks, licence, parent
     crawl     all of them, several at a time      states    what became of each, resumable
     api       the REST API                        tokens    secrets, in turn
@@ -13,9 +14,10 @@ The map:
     patience  when to ask again                   refusals  why a repository is not read
 """
 
+from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.facts import Facts
 from sources.github.source import FORM, GithubSource, GithubUnit
 from sources.github.states import State, States
 
-__all__ = ["FORM", "Facts", "GithubConfig", "GithubSource", "GithubUnit", "State", "States"]
+__all__ = ["FORM", "Facts", "GithubChoice", "GithubConfig", "GithubSource", "GithubUnit", "State", "States"]

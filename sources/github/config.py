@@ -1,33 +1,26 @@
-"""The configuration of crawling: where GitHub is, how much at once, and what is too much."""
+"""The configuration of crawling, no part of a recipe: where GitHub is, where its repositories are kept, how fast."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 from urllib.parse import urlsplit
 
-Metadata = Literal["auto", "api", "list"]
-
-_POSITIVE = (
-    "connections", "attempts", "max_pack_bytes", "max_seconds", "stall_seconds", "max_entries", "memory_bytes",
-)  # fmt: skip
+_POSITIVE = ("connections", "attempts", "max_seconds", "stall_seconds", "memory_bytes")
 
 
 @dataclass(frozen=True)
 class GithubConfig:
     """How repositories are found and fetched.
 
-    ``store``: the folder that keeps the fetched repositories and their states between runs; empty means a folder
-    "github" below the build's scratch folder. ``metadata``: "api" asks the API about every repository, "list" takes
-    what the list says, "auto" asks when the environment has a token. ``token_variables``: environment
-    variables that hold tokens, separated by commas; the first that is set is used. Tokens go to ``api_url``
-    only: repositories are fetched without one, so that private ones cannot get into a dataset.
+    ``store``: the folder that keeps the fetched repositories and their states between runs; empty means
+    "thresher/github" in the user's cache folder. ``token_variables``: environment variables that hold tokens,
+    separated by commas; the first that is set is used. Tokens go to ``api_url`` only: repositories are fetched
+    without one, so that private ones cannot get into a dataset.
     ``connections``: at the same time, per host. ``attempts``: of each request that fails for a passing reason.
-    ``max_pack_bytes``, ``max_seconds``, ``max_entries``, ``memory_bytes``: per repository. ``stall_seconds``: a server
-    that sends nothing for so long is given up. ``max_wait_seconds``: the longest wait for a rate limit.
-    ``events``: kinds of GH Archive events whose repositories are taken; empty means all.
-    ``forks``, ``archived``: whether such repositories are fetched, where metadata says so.
+    ``max_seconds``, ``memory_bytes``: per repository. ``stall_seconds``: a server that sends nothing for so long is
+    given up. ``max_wait_seconds``: the longest wait for a rate limit.
 
     >>> GithubConfig(connections=0)
     Traceback (most recent call last):
@@ -39,26 +32,18 @@ class GithubConfig:
     api_url: str = "https://api.github.com"
     server_url: str = "https://github.com"
     store: str = ""
-    metadata: Metadata = "auto"
     token_variables: tuple[str, ...] = ("GITHUB_TOKENS", "GITHUB_TOKEN", "GH_TOKEN")
     connections: int = 8
     attempts: int = 4
-    max_pack_bytes: int = 1 << 30
     max_seconds: int = 600
     stall_seconds: int = 60
-    max_entries: int = 1_000_000
     memory_bytes: int = 4 << 30
     max_wait_seconds: int = 3900
-    events: tuple[str, ...] = ("PushEvent",)
-    forks: bool = True
-    archived: bool = True
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if self.metadata not in ("auto", "api", "list"):
-            raise ValueError(f"metadata: expected auto, api or list, got {self.metadata!r}")
         for name in ("api_url", "server_url"):
             _check_url(name, getattr(self, name))
 
@@ -68,6 +53,11 @@ class GithubConfig:
         named = {"api_url": "GITHUB_API_URL", "server_url": "GITHUB_SERVER_URL"}
         found = {name: os.environ[key] for name, key in named.items() if os.environ.get(key)}
         return GithubConfig(**found)  # type: ignore[arg-type]
+
+    def folder(self) -> str:
+        """The store's absolute path."""
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+        return os.path.abspath(os.path.expanduser(self.store or os.path.join(cache, "thresher", "github")))
 
 
 def _check_url(name: str, url: str) -> None:

@@ -9,13 +9,14 @@ from functools import partial
 from typing import TypeVar
 
 from sources.github.api import Api
+from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.facts import Facts, facts_of_api, repository_name
 from sources.github.lists import Wanted
 from sources.github.patience import Answer, Clock, patiently
 from sources.github.refusals import Refusal
 from sources.github.remote import Remote, Server
-from sources.github.shelf import Shelf
+from sources.github.shelf import Shelf, ShelfLimits
 from sources.github.states import State, States
 from sources.github.tokens import Tokens
 from sources.github.web import Web
@@ -28,22 +29,34 @@ class Crawl:
     """A store being brought up to date. Blobs over ``max_bytes`` are left out where the server can do that."""
 
     def __init__(
-        self, config: GithubConfig, store: str, max_bytes: int, *, clock: Clock, say: Callable[[str], None]
+        self,
+        config: GithubConfig,
+        choice: GithubChoice,
+        max_bytes: int,
+        *,
+        clock: Clock,
+        say: Callable[[str], None],
     ) -> None:
         self.config = config
-        self.store = store
+        self.choice = choice
+        self.store = config.folder()
         self.max_bytes = max_bytes
         self._web = Web(config, clock)
         tokens = Tokens.from_environment(config.token_variables)
         self.api = Api(self._web, tokens, say)
-        self._asks = config.metadata == "api" or (config.metadata == "auto" and tokens.known)
+        self._asks = choice.metadata == "api" or (choice.metadata == "auto" and tokens.known)
         self._server = Server(self._web)
-        self.states = States(store)
+        self.states = States(self.store)
 
     def close(self) -> None:
         """Close connections and states."""
         self._web.close()
         self.states.close()
+
+    def settle(self) -> int:
+        """Close connections and states, and keep others from changing the store; the lock's descriptor."""
+        self._web.close()
+        return self.states.settle()
 
     def run(self, wanted: Sequence[Wanted]) -> list[State]:
         """The state of each repository, in the list's order; the round ends when all have one."""
@@ -55,6 +68,11 @@ class Crawl:
         """The results of some work, several at a time, in the items' order; the first error stops all."""
         with _workers(self.config.connections) as pool:
             return list(pool.map(work, items))
+
+    @property
+    def limits(self) -> ShelfLimits:
+        """What is too much of one repository."""
+        return ShelfLimits(self.choice.max_pack_bytes, self.config.max_seconds, self.config.memory_bytes)
 
     def shelf(self, name: str) -> Shelf:
         """Where a repository's objects are."""
@@ -140,10 +158,9 @@ class Crawl:
     def _check_wish(self, facts: Facts) -> None:
         if facts.private:
             raise Refusal("forbidden", "private")
-        if facts.archived and not self.config.archived:
-            raise Refusal("left_out", "archived")
-        if facts.fork_of is not None and not self.config.forks:
-            raise Refusal("left_out", "a fork")
+        obstacle = self.choice.obstacle(facts)
+        if obstacle:
+            raise Refusal("left_out", obstacle)
 
     def _patiently(self, work: Callable[[], Answer], key: str) -> Answer:
         return patiently(
@@ -163,12 +180,12 @@ class _Attempt:
         self._commit, self._have = commit, have
 
     def __call__(self) -> int:
-        config, have = self._crawl.config, self._have
+        limits, have = self._crawl.limits, self._have
         self._have = None
-        pack = self._remote.pack(self._commit, have, self._crawl.max_bytes, config.max_pack_bytes)
+        pack = self._remote.pack(self._commit, have, self._crawl.max_bytes, limits.pack_bytes)
         if have is None:
-            return self._shelf.replace(self._commit, pack, config)
-        return self._shelf.add(self._commit, pack, config)
+            return self._shelf.replace(self._commit, pack, limits)
+        return self._shelf.add(self._commit, pack, limits)
 
 
 def _moved_to(url: str, name: str) -> str:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from columns.errors import InputError
 from sources.config import IngestConfig
 from sources.github.api import Api
-from sources.github.config import GithubConfig
+from sources.github.choice import GithubChoice
 from sources.github.facts import Facts, facts_of_api, facts_of_row, repository_name, without_login
 from sources.github.refusals import Refusal
 from sources.headers import resolve
@@ -39,8 +39,11 @@ SUFFIXES = (*PARQUET, *JSONL, ".txt", ".list")
 
 _MAX_LINE = 64 << 20
 _ROWS = 1 << 14
-_EXTRA = {"fork_of": ("fork_of", "parent", "parent_full_name"), "default_branch": ("default_branch",),
-          "archived": ("archived",)}  # fmt: skip
+_EXTRA = {
+    "fork_of": ("parent", "parent_full_name"),
+    "default_branch": ("default_branch",),
+    "archived": ("archived",),
+}
 _NAMES = ("full_name", "name_with_owner", "nameWithOwner")
 
 
@@ -63,7 +66,7 @@ def distinct(wanted: Iterable[Wanted], skipped: Skipped) -> list[Wanted]:
     return [kept[key] for key in sorted(kept)]
 
 
-def from_file(path: str, config: IngestConfig, github: GithubConfig, skipped: Skipped) -> Iterator[Wanted]:
+def from_file(path: str, config: IngestConfig, choice: GithubChoice, skipped: Skipped) -> Iterator[Wanted]:
     """Repositories of files: lines of names or URLs, Parquet, JSON lines, or hours of GH Archive."""
     if "://" not in path and not any(sign in path for sign in "*?[") and not os.path.exists(path):
         raise missing(path)
@@ -72,7 +75,7 @@ def from_file(path: str, config: IngestConfig, github: GithubConfig, skipped: Sk
         if lower.endswith(PARQUET):
             yield from _from_rows(_parquet_rows(location.url, config), config, skipped)
         elif lower.endswith(JSONL):
-            yield from _from_json(location.url, config, github, skipped)
+            yield from _from_json(location.url, config, choice, skipped)
         else:
             yield from _from_lines(location.url)
 
@@ -132,7 +135,7 @@ def _from_lines(url: str) -> Iterator[Wanted]:
         yield entry
 
 
-def _from_json(url: str, config: IngestConfig, github: GithubConfig, skipped: Skipped) -> Iterator[Wanted]:
+def _from_json(url: str, config: IngestConfig, choice: GithubChoice, skipped: Skipped) -> Iterator[Wanted]:
     held: list[Mapping[str, Any]] = []
     try:
         for line in numbered_lines(blocks(url), _MAX_LINE):
@@ -140,7 +143,7 @@ def _from_json(url: str, config: IngestConfig, github: GithubConfig, skipped: Sk
             if row is None:
                 skipped["malformed_list_row"] += bool(line.size)
             elif isinstance(row.get("repo"), dict):
-                yield from _from_event(row, github, skipped)
+                yield from _from_event(row, choice, skipped)
             else:
                 held.append(row)
     except Broken:
@@ -156,9 +159,9 @@ def _json_row(data: bytes | None) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
-def _from_event(event: Mapping[str, Any], github: GithubConfig, skipped: Skipped) -> Iterator[Wanted]:
+def _from_event(event: Mapping[str, Any], choice: GithubChoice, skipped: Skipped) -> Iterator[Wanted]:
     """A GH Archive event names its repository as {"repo": {"name": "owner/name"}} (gharchive.org)."""
-    if github.events and event.get("type") not in github.events:
+    if choice.events and event.get("type") not in choice.events:
         return
     name = event["repo"].get("name")
     known = repository_name(name) if isinstance(name, str) else None

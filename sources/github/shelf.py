@@ -10,9 +10,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from columns.errors import InputError
-from sources.github.config import GithubConfig
 from sources.github.refusals import Passing, Refusal
 from sources.gitprogram import feed_git
 
@@ -21,6 +21,14 @@ MAX_PACKS = 8
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n"
 _REF = "refs/thresher/commit"
 _INDEX = ("index-pack", "--stdin")
+
+
+class ShelfLimits(NamedTuple):
+    """What is too much of one repository: bytes of a pack, seconds and bytes of memory to index it."""
+
+    pack_bytes: int
+    seconds: int
+    memory_bytes: int
 
 
 class Shelf:
@@ -39,21 +47,21 @@ class Shelf:
         names = os.listdir(os.path.join(self.folder, "objects", "pack"))
         return sum(name.endswith(".pack") for name in names) > MAX_PACKS
 
-    def add(self, commit: str, blocks: Iterable[bytes], config: GithubConfig) -> int:
+    def add(self, commit: str, blocks: Iterable[bytes], limits: ShelfLimits) -> int:
         """Add a commit's new objects; returns the pack's bytes."""
         self._sweep()
-        taken = _index(self.folder, ["--fix-thin"], blocks, config)
+        taken = _index(self.folder, ["--fix-thin"], blocks, limits)
         _write(os.path.join(self.folder, _REF), commit)
         return taken
 
-    def replace(self, commit: str, blocks: Iterable[bytes], config: GithubConfig) -> int:
+    def replace(self, commit: str, blocks: Iterable[bytes], limits: ShelfLimits) -> int:
         """Start afresh with a commit's objects; what was here stays until they are complete."""
         parent, name = os.path.split(self.folder)
         unfinished = os.path.join(parent, f".tmp-{name}")
         self._remove(unfinished)
         _initialise(unfinished)
         try:
-            taken = _index(unfinished, [], blocks, config)
+            taken = _index(unfinished, [], blocks, limits)
             _write(os.path.join(unfinished, _REF), commit)
             self._remove(self.folder)
             os.rename(unfinished, self.folder)
@@ -89,12 +97,12 @@ def _write(path: str, line: str) -> None:
     os.replace(temporary, path)
 
 
-def _index(folder: str, options: list[str], blocks: Iterable[bytes], config: GithubConfig) -> int:
+def _index(folder: str, options: list[str], blocks: Iterable[bytes], limits: ShelfLimits) -> int:
     taken = [0]
-    limits = {"memory_bytes": config.memory_bytes, "seconds": config.max_seconds}
-    size = f"--max-input-size={config.max_pack_bytes}"
+    command = [*_INDEX, *options, f"--max-input-size={limits.pack_bytes}"]
+    patience = {"memory_bytes": limits.memory_bytes, "seconds": limits.seconds}
     try:
-        feed_git([*_INDEX, *options, size], _counted(blocks, taken), folder=folder, **limits)
+        feed_git(command, _counted(blocks, taken), folder=folder, **patience)
     except InputError as error:
         raise _refused(error) from None
     return taken[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from sources.blobs import Blob, read_blobs
 from sources.config import IngestConfig
 from sources.files import Origin, file_batches
 from sources.git import GitUnit, TooManyEntries, sized_blobs
+from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.crawl import Crawl
 from sources.github.facts import Facts, without_login
@@ -60,6 +61,7 @@ class GithubSource:
     """
 
     where: str
+    choice: GithubChoice = field(default_factory=GithubChoice)
     github: GithubConfig = field(default_factory=GithubConfig.from_environment)
     clock: Clock = field(default_factory=WallClock, repr=False, compare=False)
     say: Callable[[str], None] = field(default=say, repr=False, compare=False)
@@ -79,23 +81,18 @@ class GithubSource:
     def units(self, config: IngestConfig, *, workdir: str | None = None) -> Listing:
         """Bring the store up to date and list its blobs; a repository that is not read is counted with its state.
 
-        An interrupted call goes on where it was. `InputError` for a list that cannot be read, tokens that are all
-        refused, or a store that another run is using.
+        An interrupted call goes on where it was; until the listing is discarded, no other process changes the store.
+        `InputError` for a list that cannot be read, tokens that are all refused, or a store that another run is using.
         """
-        crawl = Crawl(self.github, self._store(workdir), config.max_bytes, clock=self.clock, say=self.say)
+        crawl = Crawl(self.github, self.choice, config.max_bytes, clock=self.clock, say=self.say)
         try:
             skipped: Skipped = Counter()
             wanted = distinct(self._wanted(config, crawl, skipped), skipped)
-            return _listing(crawl, _present(crawl.run(wanted), skipped), config, skipped)
-        finally:
+            listing = _listing(crawl, _present(crawl.run(wanted), skipped), config, skipped)
+        except BaseException:
             crawl.close()
-
-    def _store(self, workdir: str | None) -> str:
-        if self.github.store:
-            return os.path.abspath(os.path.expanduser(self.github.store))
-        if workdir is None:
-            raise InputError(f"{self.spec}: repositories need a folder to be fetched into")
-        return os.path.abspath(os.path.join(workdir, "github"))
+            raise
+        return replace(listing, held=(crawl.settle(),))
 
     def _wanted(self, config: IngestConfig, crawl: Crawl, skipped: Skipped) -> Iterator[Wanted]:
         kind, _, rest = self.where.partition(":")
@@ -107,7 +104,7 @@ class GithubSource:
         entry = None if listed else from_entry(self.where)
         if entry is not None:
             return iter([entry])
-        return from_file(os.path.expanduser(self.where), config, self.github, skipped)
+        return from_file(os.path.expanduser(self.where), config, self.choice, skipped)
 
 
 def _present(states: list[State], skipped: Skipped) -> list[State]:
@@ -146,7 +143,8 @@ def _listing(crawl: Crawl, states: list[State], config: IngestConfig, skipped: S
         skipped.update(read.skipped)
         files, total = files + len(read.blobs), total + sum(size for _, size in read.blobs)
     identities = [(state.now or state.name, state.commit, *state.facts) for state in states]
-    return Listing(tuple(units), skipped, files, total, stamp=stamp(identities))
+    pinned = f"github:{states[0].now or states[0].name}@{states[0].commit}" if len(states) == 1 else ""
+    return Listing(tuple(units), skipped, files, total, stamp=stamp(identities), pinned=pinned)
 
 
 def _read(crawl: Crawl, config: IngestConfig, state: State) -> _Read:
@@ -154,7 +152,7 @@ def _read(crawl: Crawl, config: IngestConfig, state: State) -> _Read:
     skipped: Skipped = Counter()
     folder = crawl.shelf(state.name).folder
     try:
-        return _Read(sized_blobs(folder, state.commit, config, skipped, crawl.config.max_entries), skipped)
+        return _Read(sized_blobs(folder, state.commit, config, skipped, crawl.choice.max_entries), skipped)
     except TooManyEntries:
         return _Read([], Counter(repository_too_large=1))
     except InputError:
@@ -163,7 +161,8 @@ def _read(crawl: Crawl, config: IngestConfig, state: State) -> _Read:
 
 def _with_facts(batch: pa.RecordBatch, facts: Facts) -> pa.RecordBatch:
     updated = datetime.fromisoformat(facts.updated) if facts.updated else None
-    values = {"license": facts.license, "stars": facts.stars, "forks": facts.forks, "updated": updated}
+    values = {name: getattr(facts, name) for name in ("license", "stars", "forks", "fork_of")}
+    values["updated"] = updated
     for name, value in values.items():
         place, kind = DOCUMENT.get_field_index(name), DOCUMENT.field(name)
         batch = batch.set_column(place, kind, pa.array([value] * batch.num_rows, kind.type))

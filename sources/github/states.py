@@ -46,14 +46,14 @@ class State(NamedTuple):
 
 
 class States:
-    """The states of a store, locked for one run at a time."""
+    """The states of a store, locked for one process at a time."""
 
     def __init__(self, store: str) -> None:
         os.makedirs(store, exist_ok=True)
         self._path = Path(store, FILE)
         self._lock = os.open(Path(store, "lock"), os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock)
             raise InputError(
@@ -89,6 +89,12 @@ class States:
         """Close the file and let others use the store."""
         os.close(self._sink)
         os.close(self._lock)
+
+    def settle(self) -> int:
+        """Close the file, and let others only read what is in the store until the returned descriptor is closed."""
+        os.close(self._sink)
+        fcntl.lockf(self._lock, fcntl.LOCK_SH)
+        return self._lock
 
     def _append(self, record: dict[str, Any]) -> None:
         rest = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)

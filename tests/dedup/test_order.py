@@ -31,6 +31,7 @@ def places(config: KeepConfig, **columns) -> list[int]:
         ("licensed", "license", [None, "mit", None], [1, 0, 2]),
         ("short_path", "path", ["aaa", "éé", None], [1, 0, 2]),
         ("path", "path", ["b", "a/z", None], [1, 0, 2]),
+        ("not_fork", "fork_of", ["a/b", "", None], [1, 2, 0]),
         ("repo", "repo", ["y/b", "x/c", None], [1, 0, 2]),
         (
             "newest",

@@ -81,7 +81,7 @@ def test_without_filters_there_are_the_other_rules():
 
 def test_only_the_facts_that_the_rules_read_are_read():
     assert CONFIG.facts() == ["first", "known_similarity", "problem", "second"]
-    assert CONFIG.ranked() == ["content_hash", "doc_id", "forks", "path", "stars"]
+    assert CONFIG.ranked() == ["content_hash", "doc_id", "fork_of", "forks", "path", "stars"]
     other = replace(CONFIG, keep=KeepConfig(order=("newest", "licensed", "repo")))
     assert other.ranked() == ["content_hash", "doc_id", "license", "repo", "updated"]
 

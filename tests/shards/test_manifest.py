@@ -48,8 +48,14 @@ def test_the_bytes_do_not_depend_on_the_order_of_keys():
 
 
 def test_it_has_the_sections_of_the_contract():
-    names = "contamination dedup documents fingerprints format funnel inputs ledger licenses privacy recipe shards"
-    assert sorted(json.loads(Manifest().dump())) == [*names.split(), "tokenizer", "tokens"]
+    names = "contamination dedup documents fingerprints format funnel inputs ledger licenses pinned privacy"
+    assert sorted(json.loads(Manifest().dump())) == [
+        *names.split(),
+        "recipe",
+        "shards",
+        "tokenizer",
+        "tokens",
+    ]
 
 
 def test_numbers_that_json_does_not_have_are_refused():

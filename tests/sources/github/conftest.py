@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from reads import repository  # noqa: E402
 from servers import ApiHandler, ApiServer, Calendar, GitHandler, GitServer, serving  # noqa: E402
 
-from sources.github import GithubConfig, GithubSource  # noqa: E402
+from sources.github import GithubChoice, GithubConfig, GithubSource  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,10 @@ def source(
             "server_url": upstream.url, "api_url": api.url, "store": str(tmp_path / "store"), "metadata": "list",
             "stall_seconds": 5,
         }  # fmt: skip
-        config = GithubConfig(**(fixed | settings))
-        return GithubSource(where or str(path), config, clock=clock, say=said.append)
+        named = {field.name for field in fields(GithubChoice)}
+        choice = {name: value for name, value in (fixed | settings).items() if name in named}
+        config = {name: value for name, value in (fixed | settings).items() if name not in named}
+        chosen, reached = GithubChoice(**choice), GithubConfig(**config)
+        return GithubSource(where or str(path), chosen, reached, clock=clock, say=said.append)
 
     return source

@@ -16,9 +16,9 @@ from crawling import change, read_source, states
 RUN = """
 import sys
 from sources import IngestConfig
-from sources.github import GithubConfig, GithubSource
-config = GithubConfig(server_url=sys.argv[1], store=sys.argv[2], metadata="list", connections=3)
-GithubSource(sys.argv[3], config).units(IngestConfig())
+from sources.github import GithubChoice, GithubConfig, GithubSource
+config = GithubConfig(server_url=sys.argv[1], store=sys.argv[2], connections=3)
+GithubSource(sys.argv[3], GithubChoice(metadata="list"), config).units(IngestConfig())
 print("finished", flush=True)
 """
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from columns.errors import InputError
 from sources import IngestConfig
-from sources.github import Facts, GithubConfig
+from sources.github import Facts, GithubChoice, GithubConfig
 from sources.github.facts import NAME, repository_name, without_login
 from sources.github.lists import Wanted, distinct, from_entry, from_file
 
 
 def listed(path, config=None, **settings):
     skipped: Counter[str] = Counter()
-    found = list(from_file(str(path), config or IngestConfig(), GithubConfig(**settings), skipped))
+    found = list(from_file(str(path), config or IngestConfig(), GithubChoice(**settings), skipped))
     return found, skipped
 
 
@@ -198,12 +198,40 @@ def test_without_login():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"api_url": "ftp://x"}, {"server_url": "https://me:pw@x"}, {"attempts": 0}, {"metadata": "maybe"}],
+    [{"api_url": "ftp://x"}, {"server_url": "https://me:pw@x"}, {"attempts": 0}],
 )
 def test_configuration_is_checked(settings):
     with pytest.raises(ValueError, match=f"{next(iter(settings))}: expected") as caught:
         GithubConfig(**settings)
     assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"metadata": "maybe"}, {"max_entries": 0}, {"min_stars": -1}, {"licenses": ("MIT",)}]
+)
+def test_choice_is_checked(settings):
+    with pytest.raises(ValueError, match=f"{next(iter(settings))}: expected"):
+        GithubChoice(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "facts", "obstacle"),
+    [
+        ({}, Facts(archived=True, fork_of="a/b", stars=0, license="GPL-3.0"), ""),
+        ({"archived": False}, Facts(archived=True), "archived"),
+        ({"archived": False}, Facts(), ""),
+        ({"forks": False}, Facts(fork_of=""), "a fork"),
+        ({"forks": False}, Facts(), ""),
+        ({"min_stars": 3}, Facts(stars=2), "has fewer than 3 stars"),
+        ({"min_stars": 3}, Facts(stars=3), ""),
+        ({"min_stars": 3}, Facts(), ""),
+        ({"licenses": ("mit",)}, Facts(license="MIT"), ""),
+        ({"licenses": ("mit",)}, Facts(license="GPL-3.0"), "another licence"),
+        ({"licenses": ("mit",)}, Facts(), ""),
+    ],
+)
+def test_choice_of_repositories(settings, facts, obstacle):
+    assert GithubChoice(**settings).obstacle(facts) == obstacle
 
 
 def test_configuration_from_the_environment(monkeypatch):

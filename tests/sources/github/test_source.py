@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,9 +17,16 @@ from columns.errors import InputError
 from sources import IngestConfig
 from sources.github import GithubSource
 from sources.github import shelf as shelves
-from sources.github.states import States
 
 LARGE = IngestConfig(max_bytes=1000)
+HELD = """
+import sys
+from sources.github import States
+store = sys.argv[1]
+held = HELD
+print(1, flush=True)
+input()
+"""
 
 
 def test_rows(make, source, upstream):
@@ -204,7 +215,7 @@ def test_slow_loris_and_silence_end(make, source, upstream):
     upstream.tricks["si/lent"] = [silent] * 2
     hurried = {"stall_seconds": 1, "max_seconds": 2, "attempts": 2}
     timed = source("slow/loris", "si/lent", "a/b", **hurried)
-    table, skipped, _ = read_source(GithubSource(timed.where, timed.github))
+    table, skipped, _ = read_source(GithubSource(timed.where, timed.choice, timed.github))
     assert (table.num_rows, skipped) == (2, {"repository_failed": 2})
     found = states(source())
     assert "slow" in found["slow/loris"].reason
@@ -316,19 +327,41 @@ def test_lfs_pointers_are_what_is_read(make, source):
 
 def test_a_store_is_used_by_one_run(make, source):
     make("a/b")
-    held = States(source().github.store)
-    with pytest.raises(InputError, match="another run is using this store"):
+    store = source().github.store
+    with another_run(store, "States(store)"), pytest.raises(InputError, match="another run is using"):
         read_source(source("a/b"))
-    held.close()
     assert read_source(source("a/b"))[0].num_rows == 2
 
 
-def test_folder_is_needed_and_may_be_the_scratch_folder(make, source, tmp_path):
+def test_a_store_is_not_changed_while_it_is_read(make, source):
     make("a/b")
-    with pytest.raises(InputError, match="need a folder"):
-        source("a/b", store="").units(IngestConfig())
-    listing = source("a/b", store="").units(IngestConfig(), workdir=str(tmp_path / "w"))
-    assert listing.units[0].location.startswith(str(tmp_path / "w" / "github"))
+    store = source().github.store
+    with (
+        another_run(store, "States(store).settle()"),
+        pytest.raises(InputError, match="another run is using"),
+    ):
+        read_source(source("a/b"))
+    read_source(source("a/b"))[2].discard()
+    with another_run(store, "States(store)"):
+        pass
+
+
+@contextmanager
+def another_run(store: str, held: str) -> Iterator[None]:
+    """A process that holds a store."""
+    command = [sys.executable, "-c", HELD.replace("HELD", held), store]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"1\n"
+        yield
+        run.communicate(b"\n")
+
+
+def test_the_store_of_nobody_in_particular_is_in_the_users_cache(make, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    make("a/b")
+    listing = source("a/b", store="").units(IngestConfig())
+    assert listing.units[0].location.startswith(str(tmp_path / "cache" / "thresher" / "github"))
 
 
 def test_a_lost_folder_is_fetched_again(make, source):

@@ -84,13 +84,5 @@ def test_another_file(line, tmp_path):
         reopened(tmp_path)
 
 
-def test_one_run_at_a_time(tmp_path):
-    held = reopened(tmp_path)
-    with pytest.raises(InputError, match="another run"):
-        reopened(tmp_path)
-    held.close()
-    reopened(tmp_path).close()
-
-
 def test_states_are_plain():
     assert pickle.loads(pickle.dumps(ONE)) == ONE
