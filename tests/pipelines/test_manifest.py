@@ -19,8 +19,8 @@ from tests.pipelines.building import RECIPE, ROOT, build, recipe
 from tests.pipelines.corpus import corpus, write_tree
 
 SECTIONS = {
-    "format", "recipe", "fingerprints", "inputs", "pinned", "documents", "funnel", "dedup", "contamination", "tokenizer",
-    "tokens", "shards", "ledger", "licenses", "privacy",
+    "format", "recipe", "fingerprints", "inputs", "pinned", "documents", "funnel", "dedup", "contamination",
+    "tokenizer", "tokens", "shards", "ledger", "licenses", "privacy",
 }  # fmt: skip
 
 
