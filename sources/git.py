@@ -27,6 +27,7 @@ from sources.unit import Listing, Skipped, Unit, chunks, stamp
 MAX_ENTRIES = 5_000_000
 MAX_PATH_BYTES = 4096
 
+_PORT = re.compile(r"^[^:]*(:\d*)?$|^\[[\w:.%]*\](:\d*)?$", re.ASCII)
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SKIPPED_MODES = {b"120000": "symlink", b"160000": "submodule"}
 _BLOCK = 1 << 20
@@ -53,6 +54,9 @@ class GitSource:
 
     where: str
     ref: str | None = None
+
+    def __post_init__(self) -> None:
+        refuse_login(self.where)
 
     @property
     def spec(self) -> str:
@@ -91,6 +95,27 @@ def is_url(where: str) -> bool:
     (True, False)
     """
     return "://" in where
+
+
+def refuse_login(where: str) -> None:
+    """`InputError`, which does not repeat it, when a URL holds a password or a token.
+
+    It would be in the manifest, in provenances and in the list of processes. ``ssh://git@host/…`` is a name only.
+
+    >>> refuse_login("https://me:secret@example.org/a/b.git")
+    Traceback (most recent call last):
+    columns.errors.InputError: https://…@example.org/a/b.git: a URL with a login
+    hint: use ssh keys (ssh://git@HOST/PATH), or clone it by hand and name the folder
+    """
+    scheme, separator, rest = where.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    login, at, host = authority.rpartition("@")
+    named = at and ":" not in login and scheme.rpartition("+")[2] == "ssh"
+    if separator and not named and (at or not _PORT.search(authority)):
+        raise InputError(
+            f"{scheme}://…@{host + rest[len(authority) :] if at else '…'}: a URL with a login",
+            hint="use ssh keys (ssh://git@HOST/PATH), or clone it by hand and name the folder",
+        )
 
 
 def is_bare(folder: str) -> bool:

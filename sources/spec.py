@@ -24,7 +24,7 @@ from sources.access import Access
 from sources.archives import ArchiveSource
 from sources.archives.names import SUFFIXES as ARCHIVES
 from sources.bigquery import bigquery_source
-from sources.git import GitSource, is_bare
+from sources.git import GitSource, is_bare, refuse_login
 from sources.github import GithubSource
 from sources.jsonl import SUFFIXES as JSONL
 from sources.jsonl import JsonlSource
@@ -64,12 +64,12 @@ def parse_spec(text: str, access: Access | None = None) -> Source:
         raise InputError(f"{text!r}: not a source", hint=f"use one of {', '.join(FORMS)}")
     match = _PREFIX.fullmatch(text)
     access = access or Access()
+    if text.startswith(("git+", "git://")):
+        return _git(text.removeprefix("git+"))
     if match and match["name"] in _CHOSEN:
         return _CHOSEN[match["name"]](match["rest"], access)
     if match and match["name"] in _READERS:
         return _READERS[match["name"]](match["rest"])
-    if text.startswith("git+"):
-        return _git(text.removeprefix("git+"))
     return _detect(text, match["name"] if match else None, access)
 
 
@@ -81,6 +81,7 @@ def _tree(path: str) -> Source:
 
 
 def _git(text: str) -> Source:
+    refuse_login(text)
     where, ref = _split_ref(text)
     scp = _SCP.fullmatch(where)
     if scp and not os.path.exists(where):
@@ -109,7 +110,7 @@ def _archive(pattern: str, access: Access) -> Source:
 
 
 def _github(text: str, access: Access) -> Source:
-    return GithubSource(text, access.choice, access.services.github)
+    return GithubSource(text, access.choice, access.services.github, watch=access.watch)
 
 
 def _bigquery(text: str, access: Access) -> Source:
@@ -164,6 +165,7 @@ def _detect(text: str, prefix: str | None, access: Access) -> Source:
             f"{text}: not a kind of file that can be read", hint=f"use one of {', '.join(FORMS)}"
         )
     if prefix is None or "://" in text:
+        refuse_login(text)
         raise missing(text) if prefix is None else _unknown(text, prefix)
     raise _unknown(text, prefix)
 

@@ -18,8 +18,8 @@ from sources.tree import TreeSource
     [
         ("git:https://h/a/b", GitSource("https://h/a/b")),
         ("git:https://h/a/b@v1.0", GitSource("https://h/a/b", "v1.0")),
-        ("git:https://user@h/a/b.git", GitSource("https://user@h/a/b.git")),
-        ("git:https://user:word@h/a/b.git@feature/x", GitSource("https://user:word@h/a/b.git", "feature/x")),
+        ("git:ssh://user@h/a/b.git", GitSource("ssh://user@h/a/b.git")),
+        ("git:ssh://user@h:22/a/b.git@feature/x", GitSource("ssh://user@h:22/a/b.git", "feature/x")),
         ("git+https://h/a/b@main", GitSource("https://h/a/b", "main")),
         ("git+ssh://git@h/a/b.git", GitSource("ssh://git@h/a/b.git")),
         ("https://h/a/b.git", GitSource("https://h/a/b.git")),
