@@ -20,6 +20,7 @@ The map:
     bigquery    tables, queries, github_repos: read as Arrow streams
     headers     which column is which           cells       values as a document's types
     locations   files on any fsspec filesystem  languages   languages by file name
+    stopping    threads that end when interrupted
     decode      bytes to text                   completion  ids, hashes, sizes, languages
     selection   which files are read, and which as evidence
     optout      what somebody asked to be left out

@@ -6,7 +6,7 @@ connections, folders. No secret is in either: tokens and credentials come from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,7 @@ class Access:
     ``choice``, ``repos`` and ``limits`` are the recipe's: which repositories of GitHub, what of BigQuery's
     ``github_repos``, what is too much for an archive.
     ``confirm`` gets the estimate before anything is billed and says whether to go on; None asks nobody.
+    ``watch`` is told how many repositories of a crawl have got their state, and of how many; by any thread.
     """
 
     services: Services = field(default_factory=Services)
@@ -47,6 +48,7 @@ class Access:
     repos: GithubRepos = field(default_factory=GithubRepos)
     limits: Limits = field(default_factory=Limits)
     confirm: Confirm | None = field(default=None, compare=False, repr=False)
+    watch: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
 
 
 def read_services(path: str) -> Services:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from columns.errors import EnvironmentProblem, InputError
+from sources.stopping import Stop
 
 PROTOCOLS = ("http", "https", "git", "ssh", "file")
 
@@ -72,11 +73,17 @@ def start_git(
 
 
 def feed_git(
-    arguments: Sequence[str], blocks: Iterable[bytes], *, folder: str, memory_bytes: int, seconds: float
+    arguments: Sequence[str],
+    blocks: Iterable[bytes],
+    *,
+    folder: str,
+    memory_bytes: int,
+    seconds: float,
+    stop: Stop,
 ) -> None:
     """Run git on bytes that arrive over time, within limits of memory and time and without a network.
 
-    `InputError` with git's own last words when it fails or is stopped; what ``blocks`` raises passes through.
+    ``stop`` kills it. `InputError` with git's own last words when it fails or is stopped; what ``blocks`` raises passes through.
     """
     process = subprocess.Popen(
         _command(arguments, folder),
@@ -90,8 +97,10 @@ def feed_git(
     watch.daemon = True
     watch.start()
     try:
-        stderr = _feed(process, blocks)
+        with stop.ending(process.kill):
+            stderr = _feed(process, blocks)
         if process.wait() < 0:
+            stop.check()
             raise InputError(f"git {arguments[0]}: stopped by signal {-process.returncode}")
         if process.returncode:
             raise InputError(f"git {arguments[0]}: {_last_words(stderr)}")

@@ -11,6 +11,7 @@ The map:
     api       the REST API                        tokens    secrets, in turn
     remote    git's smart HTTP protocol           packets   its framing
     shelf     one repository's object store       web       HTTP with limits
+    away      the same on another machine
     patience  when to ask again                   refusals  why a repository is not read
 """
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import count
+from threading import Lock
 from typing import TypeVar
 
 from sources.github.api import Api
+from sources.github.away import Origin
 from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.facts import Facts, facts_of_api, repository_name
@@ -20,9 +22,11 @@ from sources.github.shelf import Shelf, ShelfLimits
 from sources.github.states import State, States
 from sources.github.tokens import Tokens
 from sources.github.web import Web
+from sources.stopping import Stop, each
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+Watch = Callable[[int, int], None]
 
 
 class Crawl:
@@ -36,12 +40,16 @@ class Crawl:
         *,
         clock: Clock,
         say: Callable[[str], None],
+        watch: Watch | None = None,
     ) -> None:
         self.config = config
         self.choice = choice
         self.store = config.folder()
         self.max_bytes = max_bytes
-        self._web = Web(config, clock)
+        self._stop = Stop()
+        self._watch = watch
+        self._turn = Lock()
+        self._web = Web(config, clock, self._stop)
         tokens = Tokens.from_environment(config.token_variables)
         self.api = Api(self._web, tokens, say)
         self._asks = choice.metadata == "api" or (choice.metadata == "auto" and tokens.known)
@@ -60,14 +68,28 @@ class Crawl:
 
     def run(self, wanted: Sequence[Wanted]) -> list[State]:
         """The state of each repository, in the list's order; the round ends when all have one."""
-        found = self.each(self._one, wanted)
+        found = self.each(self._watched(len(wanted)), wanted)
         self.states.end_round()
         return found
 
+    def _watched(self, wanted: int) -> Callable[[Wanted], State]:
+        """The work on one repository, telling the watch about each that has its state."""
+        watch, done = self._watch, count(1)
+        if watch is None:
+            return self._one
+        watch(0, wanted)
+
+        def work(one: Wanted) -> State:
+            found = self._one(one)
+            with self._turn:
+                watch(next(done), wanted)
+            return found
+
+        return work
+
     def each(self, work: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
         """The results of some work, several at a time, in the items' order; the first error stops all."""
-        with _workers(self.config.connections) as pool:
-            return list(pool.map(work, items))
+        return each(work, items, threads=self.config.connections, stop=self._stop)
 
     @property
     def limits(self) -> ShelfLimits:
@@ -76,7 +98,12 @@ class Crawl:
 
     def shelf(self, name: str) -> Shelf:
         """Where a repository's objects are."""
-        return Shelf(self.store, f"{self.config.server_url}/{name}".lower())
+        return Shelf(self.store, f"{self.config.server_url}/{name}".lower(), self._stop)
+
+    def origin(self, state: State) -> Origin:
+        """Where a reader on another machine gets a repository's commit."""
+        config = replace(self.config, store="")
+        return Origin(config, state.now or state.name, state.commit, self.choice.max_pack_bytes)
 
     def _one(self, wanted: Wanted) -> State:
         known = self.states.get(wanted.name)
@@ -192,12 +219,3 @@ def _moved_to(url: str, name: str) -> str:
     """The name a git server's redirect led to, or "" when it is the one that was asked for."""
     found = repository_name("/".join(url.removesuffix(".git").split("/")[-2:]))
     return found if found and found.lower() != name.lower() else ""
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(count, thread_name_prefix="github")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

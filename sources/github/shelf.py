@@ -15,6 +15,7 @@ from typing import NamedTuple
 from columns.errors import InputError
 from sources.github.refusals import Passing, Refusal
 from sources.gitprogram import feed_git
+from sources.stopping import Stop
 
 MAX_PACKS = 8
 
@@ -34,7 +35,8 @@ class ShelfLimits(NamedTuple):
 class Shelf:
     """Where one repository's objects are below a store's folder."""
 
-    def __init__(self, store: str, key: str) -> None:
+    def __init__(self, store: str, key: str, stop: Stop) -> None:
+        self._stop = stop
         digest = hashlib.sha256(key.encode()).hexdigest()[:24]
         self.folder = os.path.join(store, "repositories", digest[:2], digest)
 
@@ -50,7 +52,8 @@ class Shelf:
     def add(self, commit: str, blocks: Iterable[bytes], limits: ShelfLimits) -> int:
         """Add a commit's new objects; returns the pack's bytes."""
         self._sweep()
-        taken = _index(self.folder, ["--fix-thin"], blocks, limits)
+        taken = _index(self.folder, ["--fix-thin"], blocks, limits, self._stop)
+        self._stop.check()
         _write(os.path.join(self.folder, _REF), commit)
         return taken
 
@@ -61,7 +64,8 @@ class Shelf:
         self._remove(unfinished)
         _initialise(unfinished)
         try:
-            taken = _index(unfinished, [], blocks, limits)
+            taken = _index(unfinished, [], blocks, limits, self._stop)
+            self._stop.check()
             _write(os.path.join(unfinished, _REF), commit)
             self._remove(self.folder)
             os.rename(unfinished, self.folder)
@@ -97,12 +101,12 @@ def _write(path: str, line: str) -> None:
     os.replace(temporary, path)
 
 
-def _index(folder: str, options: list[str], blocks: Iterable[bytes], limits: ShelfLimits) -> int:
+def _index(folder: str, options: list[str], blocks: Iterable[bytes], limits: ShelfLimits, stop: Stop) -> int:
     taken = [0]
     command = [*_INDEX, *options, f"--max-input-size={limits.pack_bytes}"]
     patience = {"memory_bytes": limits.memory_bytes, "seconds": limits.seconds}
     try:
-        feed_git(command, _counted(blocks, taken), folder=folder, **patience)
+        feed_git(command, _counted(blocks, taken), folder=folder, stop=stop, **patience)
     except InputError as error:
         raise _refused(error) from None
     return taken[0]

@@ -16,11 +16,12 @@ from columns.document import DOCUMENT
 from columns.errors import InputError
 from sources.blobs import Blob, read_blobs
 from sources.config import IngestConfig
-from sources.files import Origin, file_batches
+from sources.files import File, Origin, file_batches, path_text
 from sources.git import GitUnit, TooManyEntries, sized_blobs
+from sources.github import away
 from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
-from sources.github.crawl import Crawl
+from sources.github.crawl import Crawl, Watch
 from sources.github.facts import Facts, without_login
 from sources.github.lists import (
     SUFFIXES,
@@ -32,6 +33,7 @@ from sources.github.lists import (
     from_search,
 )
 from sources.github.patience import Clock, WallClock, say
+from sources.github.refusals import Refusal
 from sources.github.states import State
 from sources.unit import Listing, Skipped, chunks, stamp
 
@@ -40,21 +42,39 @@ FORM = "github:LIST_FILE, github:OWNER/NAME[@REF], github:org:NAME or github:sea
 
 @dataclass(frozen=True)
 class GithubUnit(GitUnit):
-    """Some blobs of one commit of a repository on GitHub, in path order, with what is known about the repository."""
+    """Some blobs of one commit of a repository on GitHub, in path order, with what is known about the repository.
+
+    ``location`` is the store's; a machine that does not see it fetches the commit from ``origin`` for itself.
+    """
 
     facts: Facts
+    origin: away.Origin
 
     def read(self, config: IngestConfig, batch_bytes: int, skipped: Skipped) -> Iterator[pa.RecordBatch]:
-        """Read the blobs; one over ``config.max_bytes`` keeps its row, without a size, as "too_large"."""
+        """Read the blobs; one over ``config.max_bytes`` keeps its row, without a size, as "too_large".
+
+        Where the commit can neither be found nor fetched, every row says why.
+        """
         origin = Origin("github", self.name, self.commit, f"github {self.commit}")
-        files = read_blobs(self.location, self.blobs, config.max_bytes, filtered=True)
-        for batch in file_batches(files, origin, config, batch_bytes):
+        for batch in file_batches(self._files(config.max_bytes), origin, config, batch_bytes):
             yield _with_facts(batch, self.facts)
+
+    def _files(self, max_bytes: int) -> Iterator[File]:
+        folder = self.location
+        try:
+            if not os.path.isdir(folder):
+                folder = away.fetched(self.origin, max_bytes)
+        except (Refusal, OSError) as error:
+            reason = error.reason if isinstance(error, Refusal) else f"{error.strerror}"
+            return (_lost(blob, f"unreadable: not fetched: {reason}") for blob in self.blobs)
+        return read_blobs(folder, self.blobs, max_bytes, filtered=True)
 
 
 @dataclass(frozen=True)
 class GithubSource:
     """Repositories by a list's path, ``owner/name``, ``org:NAME`` or ``search:QUERY``.
+
+    ``watch`` is told how many repositories have got their state, and of how many; by any thread, one at a time.
 
     >>> GithubSource("pallets/flask@3.0.0").spec
     'github:pallets/flask@3.0.0'
@@ -65,6 +85,7 @@ class GithubSource:
     github: GithubConfig = field(default_factory=GithubConfig.from_environment)
     clock: Clock = field(default_factory=WallClock, repr=False, compare=False)
     say: Callable[[str], None] = field(default=say, repr=False, compare=False)
+    watch: Watch | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if without_login(self.where) != self.where:
@@ -84,7 +105,9 @@ class GithubSource:
         An interrupted call goes on where it was; until the listing is discarded, no other process changes the store.
         `InputError` for a list that cannot be read, tokens that are all refused, or a store that another run is using.
         """
-        crawl = Crawl(self.github, self.choice, config.max_bytes, clock=self.clock, say=self.say)
+        crawl = Crawl(
+            self.github, self.choice, config.max_bytes, clock=self.clock, say=self.say, watch=self.watch
+        )
         try:
             skipped: Skipped = Counter()
             wanted = distinct(self._wanted(config, crawl, skipped), skipped)
@@ -137,7 +160,7 @@ def _listing(crawl: Crawl, states: list[State], config: IngestConfig, skipped: S
     for state, read in zip(states, crawl.each(partial(_read, crawl, config), states), strict=True):
         folder, name = crawl.shelf(state.name).folder, state.now or state.name
         units += [
-            GithubUnit(name, folder, size, state.commit, tuple(blobs), state.facts)
+            GithubUnit(name, folder, size, state.commit, tuple(blobs), state.facts, crawl.origin(state))
             for blobs, size in chunks(read.blobs)
         ]
         skipped.update(read.skipped)
@@ -157,6 +180,10 @@ def _read(crawl: Crawl, config: IngestConfig, state: State) -> _Read:
         return _Read([], Counter(repository_too_large=1))
     except InputError:
         return _Read([], Counter(repository_failed=1))
+
+
+def _lost(blob: Blob, problem: str) -> File:
+    return File(path_text(blob.path), None, None, problem, blob.blob_id)
 
 
 def _with_facts(batch: pa.RecordBatch, facts: Facts) -> pa.RecordBatch:

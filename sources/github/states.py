@@ -18,6 +18,7 @@ import orjson
 from columns.errors import InputError
 from sources.github.facts import Facts
 from sources.github.refusals import STATES, Condition
+from sources.stopping import Stopped
 
 FILE = "states.jsonl"
 
@@ -86,19 +87,26 @@ class States:
         self.round += 1
 
     def close(self) -> None:
-        """Close the file and let others use the store."""
-        os.close(self._sink)
+        """Close the file and let others use the store; `Stopped` for who still wants to write."""
+        self._close_sink()
         os.close(self._lock)
 
     def settle(self) -> int:
         """Close the file, and let others only read what is in the store until the returned descriptor is closed."""
-        os.close(self._sink)
+        self._close_sink()
         fcntl.lockf(self._lock, fcntl.LOCK_SH)
         return self._lock
+
+    def _close_sink(self) -> None:
+        with self._turn:
+            os.close(self._sink)
+            self._sink = -1
 
     def _append(self, record: dict[str, Any]) -> None:
         rest = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         with self._turn:
+            if self._sink < 0:
+                raise Stopped
             while rest:
                 rest = rest[os.write(self._sink, rest) :]
 

@@ -11,6 +11,7 @@ import urllib3
 from sources.github.config import GithubConfig
 from sources.github.patience import Clock, retry_after
 from sources.github.refusals import Passing, Refusal, refusal_of_status
+from sources.stopping import Stop
 
 AGENT = "thresher"
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -22,9 +23,10 @@ _CONNECT_SECONDS = 10.0
 class Web:
     """Connections to any host, at most ``config.connections`` each, kept open between requests."""
 
-    def __init__(self, config: GithubConfig, clock: Clock) -> None:
+    def __init__(self, config: GithubConfig, clock: Clock, stop: Stop) -> None:
         self.config = config
         self.clock = clock
+        self.stop = stop
         self._pool = urllib3.PoolManager(
             num_pools=4,
             maxsize=config.connections,
@@ -38,6 +40,7 @@ class Web:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> urllib3.BaseHTTPResponse:
         """Send a request and return the response unread; `Passing` when no response comes."""
+        self.stop.check()
         try:
             return self._pool.request(
                 method,
@@ -63,6 +66,7 @@ class Web:
         start, total = self.clock.now(), 0
         try:
             while block := _next(response):
+                self.stop.check()
                 total += len(block)
                 self._check(total, limit, self.clock.now() - start)
                 yield block

@@ -16,6 +16,7 @@ from columns.errors import InputError
 from sources import IngestConfig, gitprogram, parse_spec, read_unit
 from sources import git as repositories
 from sources.blobs import Blob, read_blobs
+from sources.stopping import Stop
 
 FILES = {
     "a.py": b"a = 1\n",
@@ -270,7 +271,9 @@ class _Stream:
 
 def feed(folder: Path, blocks: Iterable[bytes], seconds: float = 20, memory: int = 4 << 30) -> None:
     arguments = ["index-pack", "--stdin"]
-    gitprogram.feed_git(arguments, blocks, folder=str(folder), memory_bytes=memory, seconds=seconds)
+    gitprogram.feed_git(
+        arguments, blocks, folder=str(folder), memory_bytes=memory, seconds=seconds, stop=Stop()
+    )
 
 
 def packed(repo: Path, *options: str) -> bytes:
