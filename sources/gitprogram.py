@@ -83,7 +83,9 @@ def feed_git(
 ) -> None:
     """Run git on bytes that arrive over time, within limits of memory and time and without a network.
 
-    ``stop`` kills it. `InputError` with git's own last words when it fails or is stopped; what ``blocks`` raises passes through.
+    ``stop`` kills it.
+    `InputError` with git's own last words when it fails or is stopped; what ``blocks`` raises passes
+    through.
     """
     process = subprocess.Popen(
         _command(arguments, folder),

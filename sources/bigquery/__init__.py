@@ -16,6 +16,7 @@ The map:
     jobs          dry runs, queries and exports, each with a limit of billed bytes
     sessions      read sessions over one snapshot
     streams       read streams as units: Arrow batches, resumed at their offset
+    rows          columns of a result as record batches, for lists
     wire          an answer's Arrow batch without copying the answer
     connection    clients and their errors; the only module that imports Google's packages (extra ``gcp``)
 """

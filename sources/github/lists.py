@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,6 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from columns.errors import InputError
+from sources.bigquery import BigQueryConfig
+from sources.bigquery.cost import Confirm
+from sources.bigquery.rows import query_rows
 from sources.config import IngestConfig
 from sources.github.api import Api
 from sources.github.choice import GithubChoice
@@ -35,6 +39,7 @@ JSONL = (
     ".json.zst",
 )
 
+QUERY = ".sql"
 SUFFIXES = (*PARQUET, *JSONL, ".txt", ".list")
 
 _MAX_LINE = 64 << 20
@@ -44,7 +49,9 @@ _EXTRA = {
     "default_branch": ("default_branch",),
     "archived": ("archived",),
 }
-_NAMES = ("full_name", "name_with_owner", "nameWithOwner")
+_FULL_REF = re.compile(r"^refs/(heads|tags)/")
+_MAX_SQL = 1 << 20
+_NAMES = ("full_name", "name_with_owner", "nameWithOwner", "name")
 
 
 class Wanted(NamedTuple):
@@ -90,6 +97,27 @@ def from_search(query: str, api: Api, skipped: Skipped) -> Iterator[Wanted]:
     return _from_api(api.search(query), f"search {query!r}", skipped)
 
 
+def from_query(
+    path: str, config: IngestConfig, bigquery: BigQueryConfig, confirm: Confirm | None, skipped: Skipped
+) -> Iterator[Wanted]:
+    """Repositories of a query's rows, as those of a table's; `InputError` when it has no column of names.
+
+    The query is estimated, checked against the limits and confirmed before it is billed.
+    """
+
+    def choose(found: Sequence[str]) -> list[str]:
+        header = _header(found, config)
+        if "repo" not in header:
+            raise InputError(
+                f"{path}: no column of repositories; found: {', '.join(found) or 'none'}",
+                hint="SELECT … AS repo, with names such as owner/name; nothing was billed",
+            )
+        return sorted(set(header.values()))
+
+    batches = query_rows(path, _sql(path), choose, bigquery, confirm)
+    return _from_rows((row for batch in batches for row in batch.to_pylist()), config, skipped)
+
+
 def from_entry(text: str) -> Wanted | None:
     """``owner/name`` or a URL, with ``@REF`` where one is meant; None when it names no repository.
 
@@ -101,6 +129,19 @@ def from_entry(text: str) -> Wanted | None:
         where, ref = text.strip(), ""
         name = repository_name(where)
     return Wanted(name, _ref(ref)) if name else None
+
+
+def _sql(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_MAX_SQL).strip().rstrip(";")
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a query ({type(error).__name__})") from None
+    if not text:
+        raise InputError(f"{path}: no query in it", hint="one SELECT with a column repo")
+    return text
 
 
 def _from_api(found: Iterator[dict[str, Any]], what: str, skipped: Skipped) -> Iterator[Wanted]:
@@ -184,7 +225,9 @@ def _parquet_rows(url: str, config: IngestConfig) -> Iterator[Mapping[str, Any]]
 def _from_rows(rows: Iterable[Mapping[str, Any]], config: IngestConfig, skipped: Skipped) -> Iterator[Wanted]:
     for row in rows:
         values = {ours: row[theirs] for ours, theirs in _header(row, config).items()}
-        entry = from_entry(values["repo"]) if isinstance(values.get("repo"), str) else None
+        repo = values.get("repo")
+        repo = repo.get("name") if isinstance(repo, Mapping) else repo
+        entry = from_entry(repo) if isinstance(repo, str) else None
         if entry is None:
             skipped["not_a_repository"] += 1
         else:
@@ -203,5 +246,6 @@ def _header(names: Iterable[str], config: IngestConfig) -> dict[str, str]:
 
 
 def _ref(ref: object) -> str | None:
+    ref = _FULL_REF.sub("", ref) if isinstance(ref, str) else ref
     fine = isinstance(ref, str) and ref.isprintable() and " " not in ref and len(ref) < 256
     return ref if fine and isinstance(ref, str) and ref and not ref.startswith("-") else None

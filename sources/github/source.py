@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from columns.document import DOCUMENT
 from columns.errors import InputError
+from sources.bigquery import BigQueryConfig
+from sources.bigquery.cost import Confirm
 from sources.blobs import Blob, read_blobs
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, path_text
@@ -24,12 +26,14 @@ from sources.github.config import GithubConfig
 from sources.github.crawl import Crawl, Watch
 from sources.github.facts import Facts, without_login
 from sources.github.lists import (
+    QUERY,
     SUFFIXES,
     Wanted,
     distinct,
     from_entry,
     from_file,
     from_organisation,
+    from_query,
     from_search,
 )
 from sources.github.patience import Clock, WallClock, say
@@ -37,7 +41,7 @@ from sources.github.refusals import Refusal
 from sources.github.states import State
 from sources.unit import Listing, Skipped, chunks, stamp
 
-FORM = "github:LIST_FILE, github:OWNER/NAME[@REF], github:org:NAME or github:search:QUERY"
+FORM = "github:LIST_FILE, github:QUERY.sql, github:OWNER/NAME[@REF], github:org:NAME or github:search:QUERY"
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ class GithubUnit(GitUnit):
 
 @dataclass(frozen=True)
 class GithubSource:
-    """Repositories by a list's path, ``owner/name``, ``org:NAME`` or ``search:QUERY``.
+    """Repositories by a list's or a query's path, ``owner/name``, ``org:NAME`` or ``search:QUERY``.
 
+    ``bigquery``: how a query is run; ``confirm`` gets its estimate before it is billed.
     ``watch`` is told how many repositories have got their state, and of how many; by any thread, one at a time.
 
     >>> GithubSource("pallets/flask@3.0.0").spec
@@ -83,6 +88,8 @@ class GithubSource:
     where: str
     choice: GithubChoice = field(default_factory=GithubChoice)
     github: GithubConfig = field(default_factory=GithubConfig.from_environment)
+    bigquery: BigQueryConfig = field(default_factory=BigQueryConfig)
+    confirm: Confirm | None = field(default=None, repr=False, compare=False)
     clock: Clock = field(default_factory=WallClock, repr=False, compare=False)
     say: Callable[[str], None] = field(default=say, repr=False, compare=False)
     watch: Watch | None = field(default=None, repr=False, compare=False)
@@ -123,11 +130,14 @@ class GithubSource:
             return from_organisation(rest, crawl.api, skipped)
         if kind == "search":
             return from_search(rest, crawl.api, skipped)
+        path = os.path.expanduser(self.where)
+        if path.lower().endswith(QUERY):
+            return from_query(path, config, self.bigquery, self.confirm, skipped)
         listed = os.path.exists(self.where) or self.where.lower().endswith(SUFFIXES)
         entry = None if listed else from_entry(self.where)
         if entry is not None:
             return iter([entry])
-        return from_file(os.path.expanduser(self.where), config, self.choice, skipped)
+        return from_file(path, config, self.choice, skipped)
 
 
 def _present(states: list[State], skipped: Skipped) -> list[State]:

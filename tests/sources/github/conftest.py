@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "bigquery")]
 
 from reads import repository  # noqa: E402
 from servers import ApiHandler, ApiServer, Calendar, GitHandler, GitServer, serving  # noqa: E402

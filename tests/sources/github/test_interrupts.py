@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,14 +123,7 @@ def test_progress(make, source):
     make("c/d")
     told: list[tuple[int, int]] = []
     one = source("a/b", "c/d", "not/there")
-    watched = GithubSource(
-        one.where,
-        one.choice,
-        one.github,
-        one.clock,
-        one.say,
-        lambda done, wanted: told.append((done, wanted)),
-    )
+    watched = replace(one, watch=lambda done, wanted: told.append((done, wanted)))
     read_source(watched)
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
