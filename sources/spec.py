@@ -5,7 +5,7 @@
     parquet:PATH_OR_GLOB   tables; a folder means all Parquet files below it
     jsonl:PATH_OR_GLOB     JSON lines, plain or compressed
     archive:PATH_OR_GLOB   tar and zip archives; a folder means all archives below it
-    github:LIST            repositories of a list, a query (FILE.sql), an organisation or a search, or one: github:OWNER/NAME
+    github:LIST            repositories of a list, a query, an organisation or a search, or one: github:OWNER/NAME
     bigquery:TABLE         a table, the file of a query, or github_repos, the public dataset
 
 Without a prefix the form is told by what is there.

@@ -8,7 +8,8 @@ The map:
     choice    GithubChoice
     lists     which repositories are wanted       facts     stars, forks, licence, parent
     crawl     all of them, several at a time      states    what became of each, resumable
-    api       the REST API                        tokens    secrets, in turn
+    api       the REST and GraphQL APIs           tokens    secrets, in turn
+    graph     a hundred repositories' metadata at once
     remote    git's smart HTTP protocol           packets   its framing
     shelf     one repository's object store       web       HTTP with limits
     away      the same on another machine

@@ -1,4 +1,4 @@
-"""Api: GitHub's REST API, with tokens in turn, conditional requests, and patience that says how long it waits.
+"""Api: GitHub's REST and GraphQL APIs: tokens in turn, conditional requests, patience that says how long it waits.
 
 Behaviour as documented: docs.github.com, "Rate limits for the REST API" and "Best practices for using the REST API".
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -82,6 +82,34 @@ class Api:
             longest=self.config.max_wait_seconds,
         )
 
+    def graph(self, query: str, variables: Mapping[str, str]) -> dict[str, Any]:
+        """The answer to a GraphQL query, with its errors; waits and asks again like `get`.
+
+        A server of one's own has it beside its REST API ("/api/graphql", "/api/v3").
+        """
+        url = f"{self.config.api_url.rstrip('/').removesuffix('/v3')}/graphql"
+        body = orjson.dumps({"query": query, "variables": variables})
+        return patiently(
+            lambda: self._graph(url, body),
+            key=url,
+            attempts=self.config.attempts,
+            clock=self.web.clock,
+            longest=self.config.max_wait_seconds,
+        )
+
+    def _graph(self, url: str, body: bytes) -> dict[str, Any]:
+        with self._turn:
+            response, token = self._within_limits("POST", url, body=body)
+            answer = self._answer(response, "").data
+            if not isinstance(answer, dict):
+                raise Refusal("failed", "the answer is no object")
+            if _is_limited(answer):
+                now = self.web.clock.now()
+                after = retry_after(response.headers, now) or _SECONDARY_SECONDS
+                self.tokens.rest(token, max(now + after, _reset(response)))
+                raise Passing("rate limit", 0.0)
+        return answer
+
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         base = self.config.api_url.rstrip("/")
         for _ in range(_MAX_PAGES):
@@ -99,7 +127,7 @@ class Api:
 
     def _follow(self, url: str, etag: str) -> Answer:
         for _ in range(_MAX_REDIRECTS):
-            response = self._within_limits(url, etag)
+            response, _ = self._within_limits("GET", url, etag)
             if response.status not in REDIRECTS:
                 return self._answer(response, etag)
             let_go(response)
@@ -119,13 +147,15 @@ class Api:
         following = _NEXT.search(response.headers.get("Link", ""))
         return Answer(_parsed(body), _etag(response), following[1] if following else "")
 
-    def _within_limits(self, url: str, etag: str) -> urllib3.BaseHTTPResponse:
+    def _within_limits(
+        self, method: str, url: str, etag: str = "", body: bytes | None = None
+    ) -> tuple[urllib3.BaseHTTPResponse, Token]:
         """A response that is about the resource; one about the token or its limits is waited for."""
         waited, limited = 0.0, 0
         while True:
             token = self.tokens.take()
             waited += self._wait(token, waited)
-            response = self.web.ask("GET", url, _headers(token, etag))
+            response = self.web.ask(method, url, _headers(token, etag), body)
             if response.status == 401 and token.value:
                 let_go(response)
                 self.tokens.drop(token)
@@ -136,7 +166,7 @@ class Api:
                 limited += 1
             else:
                 self._note(response, token)
-                return response
+                return response, token
 
     def _wait(self, token: Token, waited: float) -> float:
         now = self.web.clock.now()
@@ -176,6 +206,12 @@ class Api:
 def _headers(token: Token, etag: str) -> dict[str, str]:
     secret = {"Authorization": f"Bearer {token.value}"} if token.value else {}
     return _HEADERS | secret | ({"If-None-Match": etag} if etag else {})
+
+
+def _is_limited(answer: Mapping[str, Any]) -> bool:
+    errors = answer.get("errors")
+    listed = errors if isinstance(errors, list) else []
+    return any(isinstance(error, dict) and error.get("type") == "RATE_LIMITED" for error in listed)
 
 
 def _reset(response: urllib3.BaseHTTPResponse) -> float:

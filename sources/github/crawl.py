@@ -14,6 +14,7 @@ from sources.github.away import Origin
 from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.facts import Facts, facts_of_api, repository_name
+from sources.github.graph import Graph
 from sources.github.lists import Wanted
 from sources.github.patience import Answer, Clock, patiently
 from sources.github.refusals import Refusal
@@ -53,6 +54,7 @@ class Crawl:
         tokens = Tokens.from_environment(config.token_variables)
         self.api = Api(self._web, tokens, say)
         self._asks = choice.metadata == "api" or (choice.metadata == "auto" and tokens.known)
+        self._graph: Graph | None = None
         self._server = Server(self._web)
         self.states = States(self.store)
 
@@ -68,9 +70,23 @@ class Crawl:
 
     def run(self, wanted: Sequence[Wanted]) -> list[State]:
         """The state of each repository, in the list's order; the round ends when all have one."""
+        self._graph = self._graph_of(wanted)
         found = self.each(self._watched(len(wanted)), wanted)
         self.states.end_round()
         return found
+
+    def _graph_of(self, wanted: Sequence[Wanted]) -> Graph | None:
+        """Who is asked about together: whatever has no ETag, with which REST answers for nothing."""
+        if not self._asks or not self.api.tokens.known:
+            return None
+        return Graph(self.api, [one.name for one in wanted if self._is_news(one)])
+
+    def _is_news(self, wanted: Wanted) -> bool:
+        known = self.states.get(wanted.name)
+        return known is None or (not known.etag and not self._is_done(known, wanted))
+
+    def _is_done(self, known: State, wanted: Wanted) -> bool:
+        return known.round == self.states.round and self._holds(known, wanted)
 
     def _watched(self, wanted: int) -> Callable[[Wanted], State]:
         """The work on one repository, telling the watch about each that has its state."""
@@ -107,7 +123,7 @@ class Crawl:
 
     def _one(self, wanted: Wanted) -> State:
         known = self.states.get(wanted.name)
-        if known is not None and known.round == self.states.round and self._holds(known, wanted):
+        if known is not None and self._is_done(known, wanted):
             return known
         before = known or State(wanted.name, "failed")
         try:
@@ -172,6 +188,10 @@ class Crawl:
         if not self._asks:
             facts = wanted.facts if any(v is not None for v in wanted.facts) else before.facts
             return before._replace(name=wanted.name, facts=facts, now="")
+        listed = self._graph.get(wanted.name) if self._graph else None
+        if listed is not None:
+            now = "" if listed.name.lower() == wanted.name.lower() else listed.name
+            return before._replace(name=wanted.name, facts=listed.facts, etag="", now=now)
         answer = self.api.repository(wanted.name, before.etag)
         if answer.data is None:
             return before._replace(name=wanted.name)

@@ -77,6 +77,28 @@ def facts_of_api(answer: Mapping[str, Any]) -> Facts:
     )
 
 
+def facts_of_graph(answer: Mapping[str, Any]) -> Facts:
+    """Facts of a repository object of the GraphQL API; the same as the REST API gives.
+
+    >>> facts_of_graph({"stargazerCount": 3, "licenseInfo": {"spdxId": "MIT"}, "isFork": True}).fork_of
+    ''
+    """
+    licence, branch, parent = (answer.get(key) for key in ("licenseInfo", "defaultBranchRef", "parent"))
+    return facts_of_api(
+        {
+            "stargazers_count": answer.get("stargazerCount"),
+            "forks_count": answer.get("forkCount"),
+            "license": {"spdx_id": licence.get("spdxId")} if isinstance(licence, Mapping) else None,
+            "default_branch": branch.get("name") if isinstance(branch, Mapping) else None,
+            "pushed_at": answer.get("pushedAt"),
+            "archived": answer.get("isArchived"),
+            "fork": answer.get("isFork"),
+            "private": answer.get("isPrivate"),
+            "parent": {"full_name": parent.get("nameWithOwner")} if isinstance(parent, Mapping) else None,
+        }
+    )
+
+
 def facts_of_row(row: Mapping[str, Any]) -> Facts:
     """Facts of a list's row, under the names of `Facts`; a value of another type is None."""
     return Facts(

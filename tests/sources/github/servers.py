@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -13,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+ALIAS = re.compile(r"(r\d+):repository\(owner:\$(\w+),name:\$(\w+)\)")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -109,6 +112,29 @@ class ApiServer:
         self.answers: dict[str, list[tuple[int, Any, dict[str, str]]]] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.url = ""
+        self.graphs = False
+        self.queries: list[tuple[dict[str, Any], dict[str, str]]] = []
+        self.instead: list[tuple[int, Any, dict[str, str]]] = []
+        self.errors: dict[str, str] = {}
+
+    def graph(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Answer a query for repositories by alias from what REST answers; ``errors``: types by name."""
+        data: dict[str, Any] = {}
+        errors = []
+        for alias, owner, name in ALIAS.findall(asked["query"]):
+            whole = f"{asked['variables'][owner]}/{asked['variables'][name]}"
+            found = self._followed(f"/repos/{whole}")
+            kind = self.errors.get(whole, None if found else "NOT_FOUND")
+            data[alias] = None if kind else _graph_node(found)
+            if kind:
+                errors.append({"type": kind, "path": [alias], "message": f"about {whole}"})
+        return {"data": data} | ({"errors": errors} if errors else {})
+
+    def _followed(self, path: str) -> dict[str, Any] | None:
+        status, data, fields = self.answers.get(path, [(404, None, {})])[-1]
+        if status == 301:
+            return self._followed(fields["Location"].removeprefix(self.url))
+        return data if status == 200 else None
 
     def repository(self, name: str, **more: Any) -> None:
         data = {
@@ -127,8 +153,30 @@ class ApiServer:
         self.answers[path] = [(status, data, {k.replace("_", "-"): v for k, v in headers.items()})]
 
 
+def _graph_node(data: dict[str, Any]) -> dict[str, Any]:
+    licence, parent = data.get("license"), data.get("parent")
+    return {
+        "nameWithOwner": data.get("full_name"), "stargazerCount": data.get("stargazers_count"),
+        "forkCount": data.get("forks_count"), "licenseInfo": licence and {"spdxId": licence["spdx_id"]},
+        "defaultBranchRef": {"name": data.get("default_branch")}, "pushedAt": data.get("pushed_at"),
+        "isArchived": data.get("archived"), "isFork": data.get("fork"), "isPrivate": data.get("private"),
+        "parent": parent and {"nameWithOwner": parent["full_name"]},
+    }  # fmt: skip
+
+
 class ApiHandler(Handler):
     server_state: ApiServer
+
+    def do_POST(self) -> None:
+        """GraphQL, where the test switches it on."""
+        state = self.server_state
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path != "/graphql" or not state.graphs:
+            self.reply(404)
+            return
+        state.queries.append((asked, dict(self.headers.items())))
+        status, data, fields = state.instead.pop(0) if state.instead else (200, state.graph(asked), {})
+        self.reply(status, data if isinstance(data, bytes) else json.dumps(data).encode(), **fields)
 
     def do_GET(self) -> None:
         state = self.server_state
