@@ -204,7 +204,8 @@ def _records(folder: str, commit: str) -> Iterator[bytes]:
         yield from _split(process)
         if process.wait():
             raise InputError(
-                f"{folder}: git cannot list commit {commit}", hint="git fsck says what is damaged or missing"
+                f"{folder}: git cannot list commit {commit}",
+                hint="git fsck says what is damaged; complete a partial clone first: git fetch --refetch --no-filter",
             )
     finally:
         process.kill()
