@@ -13,6 +13,7 @@ The map::
     shares.py       how sure a counted share is
     files.py        Place, PartName: atomic writes on any filesystem
     tables.py       Parquet and Arrow IPC parts
+    urls.py         URLs without their logins
     errors.py       the tree of errors a user can mend
     beam.py         the one Beam-aware file: coder, MapBatches, Exchange
     testing.py      documents for tests, the batch law

@@ -21,6 +21,7 @@ import fsspec
 import pyarrow as pa
 
 from columns.errors import OutputError
+from columns.urls import refuse_login
 
 TEMPORARY = ".tmp-"
 
@@ -62,9 +63,15 @@ class PartName:
 
 @dataclass(frozen=True)
 class Place:
-    """A directory by URL or path, on any fsspec filesystem; cheap to pickle and to send to workers."""
+    """A directory by URL or path, on any fsspec filesystem; cheap to pickle and to send to workers.
+
+    `InputError` for a URL with a login: places are named in messages.
+    """
 
     url: str
+
+    def __post_init__(self) -> None:
+        refuse_login(self.url)
 
     @cached_property
     def _at(self) -> tuple[Any, str]:

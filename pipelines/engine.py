@@ -22,6 +22,7 @@ from pipelines.stage import RunUnit, Stage, UnitRecord
 OWN_OPTIONS = (
     "--input", "--output", "--runner", "--workers", "--mode", "--batch-mb", "--column", "--json", "--quiet"
 )  # fmt: skip
+NO_PROXY = "no_grpc_proxy"
 LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
@@ -48,6 +49,7 @@ class Engine:
     def run(self, label: str, wire: Callable[[beam.Pipeline], None]) -> None:
         """Build a pipeline with ``wire`` and wait until it is done."""
         if self.local:
+            _without_proxy()
             logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
         else:
             logging.disable(logging.NOTSET)
@@ -68,7 +70,7 @@ class Engine:
             name = unknown[0].partition("=")[0]
             near = difflib.get_close_matches(name, [*OWN_OPTIONS, *known], 1, 0.7)
             raise EnvironmentProblem(
-                f"unknown option {unknown[0]}: neither Thresher nor Beam has it",
+                f"unknown option {name}: neither Thresher nor Beam has it",
                 hint=f"did you mean {near[0]}?" if near else "see: thresher build --help",
             )
 
@@ -112,6 +114,13 @@ class Engine:
         options = PipelineOptions(flags)
         options.view_as(SetupOptions).save_main_session = False
         return options
+
+
+def _without_proxy() -> None:
+    """Let local workers talk to each other directly: gRPC would ask the environment's HTTP proxy for localhost too."""
+    named = os.environ.get(NO_PROXY) or os.environ.get("no_proxy") or ""
+    if "localhost" not in named.split(","):
+        os.environ[NO_PROXY] = ",".join(filter(None, (named, "localhost")))
 
 
 def run_units(engine: Engine, stage: Stage, work: Callable[[int], UnitRecord], units: Sequence[int]) -> None:

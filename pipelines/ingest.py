@@ -24,6 +24,7 @@ from columns.errors import InputError
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.tables import write_documents
+from columns.urls import without_login
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
 from pipelines.sections import LayoutConfig
@@ -73,7 +74,8 @@ def list_inputs(
 def _nothing(specs: Sequence[str], config: IngestConfig, listings: Sequence[Listing]) -> str:
     seen = sum(sum(listing.skipped.values()) for listing in listings)
     wanted = ", ".join(config.languages) or "any known language"
-    return f"nothing to read in {', '.join(specs)}: expected files in {wanted}, found {seen} other entries"
+    named = without_login(", ".join(specs))
+    return f"nothing to read in {named}: expected files in {wanted}, found {seen} other entries"
 
 
 def part_of(batch: pa.RecordBatch, *, parts: int) -> np.ndarray:
@@ -158,8 +160,8 @@ def ingest(
         skipped.update(orjson.loads(scratch.child("read").read(name)))
     return stage.commit(
         {
-            "inputs": list(inputs.specs),
-            "pinned": dict(inputs.pinned),
+            "inputs": [without_login(spec) for spec in inputs.specs],
+            "pinned": {without_login(spec): without_login(pin) for spec, pin in inputs.pinned.items()},
             "skipped": dict(sorted(skipped.items())),
         }
     )

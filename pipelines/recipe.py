@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails
 
 from columns.errors import RecipeError
 from columns.fingerprint import fingerprint
+from columns.urls import refuse_login
 from contamination import ContaminationConfig
 from contamination.allowed import read_allowed
 from filters import (
@@ -141,7 +142,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> LoadedRecipe:
     >>> load_recipe("codex", ["filters.line_max=800"]).recipe.filters.values
     {'line_max': 800}
     """
-    chain = read_chain(name)
+    chain = read_chain(refuse_login(name))
     data: dict[str, Any] = {}
     lines: dict[tuple[str, ...], int] = {}
     notes: dict[str, Note] = {}
@@ -223,7 +224,7 @@ def _changed(source: RecipeFile, changes: Sequence[str]) -> LoadedRecipe:
     """Apply ``--set`` texts, then validate."""
     data, notes = source.data, dict(source.notes)
     for text in changes:
-        path, value = _setting(text, data)
+        path, value = _setting(refuse_login(text), data)
         change: Any = value
         for step in reversed(path):
             change = {step: change}

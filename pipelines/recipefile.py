@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from columns.errors import RecipeError
+from columns.errors import InputError, RecipeError
+from columns.urls import refuse_login
 
 NOTE_KEYS = frozenset({"value", "status", "source", "note"})
 MOST_DEEP = 8
@@ -108,6 +109,7 @@ def _read(name: str) -> tuple[str, str]:
 
 
 def _parse(origin: str, text: str) -> RecipeFile:
+    _refuse_logins(origin, text)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -118,6 +120,15 @@ def _parse(origin: str, text: str) -> RecipeFile:
     notes: dict[str, Note] = {}
     data = _plain(node, (), lines, notes, origin)
     return RecipeFile(origin, data, lines, notes)
+
+
+def _refuse_logins(origin: str, text: str) -> None:
+    """A recipe is copied into the manifest, so no URL in it may hold a login."""
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            refuse_login(line.strip())
+        except InputError as error:
+            raise RecipeError(f"{origin}, line {number}: {error.what}", hint=error.hint) from None
 
 
 def _plain(node: yaml.Node, path: tuple[str, ...], lines: dict, notes: dict, origin: str) -> Any:

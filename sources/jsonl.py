@@ -18,6 +18,7 @@ from sources.headers import ALIASES, require_content, resolve
 from sources.inflate import Broken, blocks
 from sources.lines import Line, numbered_lines
 from sources.locations import Location, locate
+from sources.parquet import one_line
 from sources.rows import Table, row_batch
 from sources.unit import Listing, Skipped, Unit, stamp
 
@@ -118,7 +119,7 @@ def _rows(unit: JsonlUnit, config: IngestConfig) -> Iterator[Row]:
                 yield _row(line, f"{unit.name}#line={line.number}", config)
     except (Broken, OSError) as error:
         kind = "truncated" if isinstance(error, Broken) else "unreadable"
-        yield _problem(unit.name, f"{kind}: after line {number}: {error}")
+        yield _problem(unit.name, f"{kind}: after line {number}: {one_line(error)}")
 
 
 def _row(line: Line, place: str, config: IngestConfig) -> Row:

@@ -11,6 +11,7 @@ import fsspec
 import pyarrow as pa
 
 from columns.errors import InputError
+from columns.urls import refuse_login, without_login
 from sources.files import path_text
 from sources.unit import Skipped
 
@@ -56,6 +57,7 @@ def open_location(url: str) -> Any:
 
 def missing(path: str, what: str = "no such file or directory") -> InputError:
     """The error for a path that is not there, with the names nearby that look alike."""
+    path = without_login(path)
     folder, name = os.path.split(path.rstrip("/"))
     try:
         siblings = os.listdir(folder or ".")
@@ -74,10 +76,13 @@ def is_local(filesystem: Any) -> bool:
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
+    refuse_login(url)
     try:
         filesystem, path = fsspec.core.url_to_fs(url)
     except (ValueError, ImportError) as error:
-        raise InputError(f"{url}: {error}", hint="install the fsspec package for this kind of URL") from None
+        raise InputError(
+            f"{without_login(url)}: {error}", hint="install the fsspec package for this kind of URL"
+        ) from None
     return filesystem, path
 
 
@@ -103,7 +108,7 @@ def _location(filesystem: Any, path: str, facts: dict[str, Any], root: str) -> L
     url = path if is_local(filesystem) else filesystem.unstrip_protocol(path)
     size = os.path.getsize(path) if is_local(filesystem) else int(facts.get("size") or 0)
     version = os.stat(path).st_mtime_ns if is_local(filesystem) else _version(facts)
-    return Location(path_text(os.fsencode(name)), url, size, str(version))
+    return Location(without_login(path_text(os.fsencode(name))), url, size, str(version))
 
 
 def _version(facts: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from columns.batch import split_by_bytes
+from columns.urls import without_login
 from sources.cells import column
 from sources.config import IngestConfig
 from sources.files import problem_row
@@ -78,8 +79,8 @@ class ParquetSource:
 
 
 def one_line(error: Exception) -> str:
-    """An error's message on one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]
+    """An error's message on one line of at most 200 characters, without a login."""
+    return without_login(" ".join(str(error).split()))[:200]
 
 
 def _file_units(location: Location, config: IngestConfig) -> list[Unit]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
+from columns import urls
 from columns.errors import InputError
 from sources.access import Access
 from sources.archives import ArchiveSource
@@ -45,6 +46,7 @@ FORMS = (
 )
 
 _PREFIX = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
+_REPOSITORY = re.compile(r"\.git(@[^/]*)?$")
 _SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*\.git)")
 
 
@@ -61,7 +63,9 @@ def parse_spec(text: str, access: Access | None = None) -> Source:
     hint: use one of tree:PATH, git:PATH_OR_URL[@REF], ...
     """
     if not text or "\0" in text:
-        raise InputError(f"{text!r}: not a source", hint=f"use one of {', '.join(FORMS)}")
+        raise InputError(f"{urls.without_login(text)!r}: not a source", hint=f"use one of {', '.join(FORMS)}")
+    if not text.startswith(("git:", "git+")) and not _REPOSITORY.search(text):
+        urls.refuse_login(text)
     match = _PREFIX.fullmatch(text)
     access = access or Access()
     if text.startswith(("git+", "git://")):
@@ -165,7 +169,7 @@ def _detect(text: str, prefix: str | None, access: Access) -> Source:
         return _jsonl(text)
     if lower.endswith(ARCHIVES):
         return _archive(text, access)
-    if re.search(r"\.git(@[^/]*)?$", text):
+    if _REPOSITORY.search(text):
         return _git(text)
     if os.path.exists(where):
         raise InputError(

@@ -17,6 +17,7 @@ from sources.archives.tars import members
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, problem_row
 from sources.inflate import Broken, blocks
+from sources.parquet import one_line
 from sources.unit import Skipped, Unit
 
 SOURCE = "archive"
@@ -59,7 +60,7 @@ class TarUnit(Unit):
         except Refused as error:
             lost.append(f"{error}, after member {seen}")
         except OSError as error:
-            lost.append(f"unreadable: after member {seen}: {error.strerror or error}")
+            lost.append(f"unreadable: after member {seen}: {error.strerror or one_line(error)}")
 
 
 def place(archive: str, identity: Identity, path: str) -> tuple[Origin, str]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from columns.errors import InputError
+from columns.urls import without_login
+
 _POSITIVE = ("connections", "attempts", "max_seconds", "stall_seconds", "memory_bytes")
 
 
@@ -49,10 +52,17 @@ class GithubConfig:
 
     @staticmethod
     def from_environment() -> GithubConfig:
-        """The defaults, with ``GITHUB_API_URL`` and ``GITHUB_SERVER_URL`` where the environment has them."""
+        """The defaults, with ``GITHUB_API_URL`` and ``GITHUB_SERVER_URL`` where the environment has them.
+
+        `InputError` for one that is no URL, or has a login in it.
+        """
         named = {"api_url": "GITHUB_API_URL", "server_url": "GITHUB_SERVER_URL"}
         found = {name: os.environ[key] for name, key in named.items() if os.environ.get(key)}
-        return GithubConfig(**found)  # type: ignore[arg-type]
+        try:
+            return GithubConfig(**found)  # type: ignore[arg-type]
+        except ValueError as error:
+            variables = " or ".join(named[name] for name in found)
+            raise InputError(f"{variables} of the environment: {error}") from None
 
     def folder(self) -> str:
         """The store's absolute path."""
@@ -65,4 +75,4 @@ def _check_url(name: str, url: str) -> None:
     if "@" in parts.netloc:
         raise ValueError(f"{name}: expected a URL without user and password")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{name}: expected an http or https URL, got {url!r}")
+        raise ValueError(f"{name}: expected an http or https URL, got {without_login(url)!r}")

@@ -14,7 +14,6 @@ _LONGEST = 200
 _URL = re.compile(
     r"(?:(?:https?|git|ssh)://(?:[^/@\s]*@)?[\w.-]+(?::\d+)?/|[\w.-]+@[\w.-]+:|[\w.-]+\.[a-z]+/)", re.ASCII
 )
-_LOGIN = re.compile(r"//[^/\s]*@")
 
 
 class Facts(NamedTuple):
@@ -46,15 +45,6 @@ def repository_name(written: str) -> str | None:
     name = rest.split("/")[0].removesuffix(".git")
     whole = f"{owner}/{name}"
     return whole if NAME.fullmatch(whole) and name not in (".", "..") else None
-
-
-def without_login(text: str) -> str:
-    """The text with the user and password of a URL left out.
-
-    >>> without_login("https://me:secret@github.com/a")
-    'https://…@github.com/a'
-    """
-    return _LOGIN.sub("//…@", text)
 
 
 def facts_of_api(answer: Mapping[str, Any]) -> Facts:

@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from columns.errors import InputError
+from columns.urls import without_login
 from sources.bigquery import BigQueryConfig
 from sources.bigquery.cost import Confirm
 from sources.bigquery.rows import query_rows
 from sources.config import IngestConfig
 from sources.github.api import Api
 from sources.github.choice import GithubChoice
-from sources.github.facts import Facts, facts_of_api, facts_of_row, repository_name, without_login
+from sources.github.facts import Facts, facts_of_api, facts_of_row, repository_name
 from sources.github.refusals import Refusal
 from sources.headers import resolve
 from sources.inflate import Broken, blocks

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from columns.document import DOCUMENT
 from columns.errors import InputError
+from columns.urls import without_login
 from sources.bigquery import BigQueryConfig
 from sources.bigquery.cost import Confirm
 from sources.blobs import Blob, read_blobs
@@ -24,7 +25,7 @@ from sources.github import away
 from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.crawl import Crawl, Watch
-from sources.github.facts import Facts, without_login
+from sources.github.facts import Facts
 from sources.github.lists import (
     QUERY,
     SUFFIXES,

@@ -475,10 +475,14 @@ def test_an_unknown_place_is_refused(tmp_path):
 # a user's LSH in Redis
 
 
-def filled(port: int, texts: dict[str, str], scheme: MinHashConfig):
+def filled(port: int, texts: dict[str, str], scheme: MinHashConfig, password: str | None = None):
     """An LSH that datasketch filled, with its own hashing."""
     datasketch = pytest.importorskip("datasketch")
-    config = {"type": "redis", "basename": b"seen", "redis": {"host": "127.0.0.1", "port": port}}
+    config = {
+        "type": "redis",
+        "basename": b"seen",
+        "redis": {"host": "127.0.0.1", "port": port, "password": password},
+    }
     lsh = datasketch.MinHashLSH(num_perm=scheme.num_perm, params=(16, 4), storage_config=config)
     for name, content in texts.items():
         made, words = datasketch.MinHash(num_perm=scheme.num_perm), content.split()

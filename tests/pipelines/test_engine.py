@@ -1,12 +1,15 @@
 """Engines: which runner works, with which options, and that every unit is done."""
 
+import os
+
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, SetupOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from columns.errors import EnvironmentProblem
 from columns.files import Place
-from pipelines.engine import LOCAL_RUNNERS, Engine, run_units
+from pipelines.engine import LOCAL_RUNNERS, NO_PROXY, Engine, run_units
 from pipelines.stage import Stage, UnitRecord
 
 
@@ -112,3 +115,24 @@ class Broken(Square):
         if unit == 1:
             raise ValueError("unit 1 is broken")
         return super().__call__(unit)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, "localhost"), ({"no_proxy": "a.org"}, "a.org,localhost"),
+     ({"no_grpc_proxy": "b.org,localhost"}, "b.org,localhost"),
+     ({"no_proxy": "a.org", "no_grpc_proxy": "b.org"}, "b.org,localhost")],
+)  # fmt: skip
+def test_workers_do_not_ask_the_proxy_for_each_other(before, after, monkeypatch):
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    Engine(workers=1).run("nothing", lambda pipeline: pipeline | beam.Create([1]))
+    assert os.environ[NO_PROXY] == after
+
+
+def test_an_unknown_option_is_named_without_its_value():
+    with pytest.raises(EnvironmentProblem) as refused:
+        Engine(options=("--pasword=hunter2",)).check()
+    assert "hunter2" not in str(refused.value)

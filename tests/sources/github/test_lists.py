@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from columns.errors import InputError
 from sources import IngestConfig
 from sources.github import Facts, GithubChoice, GithubConfig
-from sources.github.facts import NAME, repository_name, without_login
+from sources.github.facts import NAME, repository_name
 from sources.github.lists import Wanted, distinct, from_entry, from_file
 
 
@@ -190,10 +190,6 @@ def test_facts_of_a_list_become_columns(make, source, tmp_path):
     assert (row["stars"], row["forks"], row["license"]) == (5, 1, "MIT")
     assert row["updated"] == datetime(2024, 1, 1, tzinfo=UTC)
     assert skipped == {"not_a_repository": 1}
-
-
-def test_without_login():
-    assert without_login("x https://u:p@h/a y") == "x https://…@h/a y"
 
 
 @pytest.mark.parametrize(
