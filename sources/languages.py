@@ -141,6 +141,16 @@ def language_of(path: str | None) -> str | None:
     return _BY_EXTENSION.get(extension) if dot and stem else None
 
 
+def names_of(language: str) -> tuple[str, ...]:
+    """The file names of a language, lower case: extensions with their dot, then whole names; empty when unknown.
+
+    >>> names_of("starlark")
+    ('.bzl', '.star', 'build', 'build.bazel', 'workspace')
+    """
+    extensions = tuple(f".{name}" for name in _EXTENSIONS.get(language, "").split())
+    return extensions + tuple(name for name, found in _FILE_NAMES.items() if found == language)
+
+
 def canonical(language: str | None) -> str | None:
     """One spelling of a language a source states: lower case, known aliases joined.
 

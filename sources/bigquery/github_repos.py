@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from columns.errors import InputError
 from sources.config import IngestConfig
-from sources.languages import _EXTENSIONS, _FILE_NAMES, canonical
+from sources.languages import canonical, names_of
 
 _DATASET = re.compile(r"[\w-]+\.\w+", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9.+-]+")
@@ -56,7 +56,7 @@ class GithubRepos:
         for language in self.languages:
             if canonical(language) != language:
                 raise ValueError(f"languages: expected {canonical(language)!r}, got {language!r}")
-            if not _names_of(language):
+            if not names_of(language):
                 raise ValueError(f"languages: expected one with known file names, got {language!r}")
         for license_ in self.licenses:
             if not _LICENSE.fullmatch(license_):
@@ -154,7 +154,7 @@ def path_pattern(languages: tuple[str, ...], evidence: str) -> str:
         raise InputError(
             "ingest.evidence: quotes and line breaks cannot be part of a query", hint="write \\x27"
         )
-    named = [name for language in languages for name in _names_of(language)]
+    named = [name for language in languages for name in names_of(language)]
     extensions = sorted({_escaped(name[1:]) for name in named if name.startswith(".")})
     wholes = sorted({_escaped(name) for name in named if not name.startswith(".")})
     choices = ([f"[^/]+[.]({'|'.join(extensions)})"] if extensions else []) + wholes
@@ -163,11 +163,6 @@ def path_pattern(languages: tuple[str, ...], evidence: str) -> str:
     joined = choices[0] if len(choices) == 1 else f"({'|'.join(choices)})"
     pattern = f"(^|/){joined}$"
     return f"{pattern}|^({evidence})$" if evidence else pattern
-
-
-def _names_of(language: str) -> list[str]:
-    extensions = [f".{name}" for name in _EXTENSIONS.get(language, "").split()]
-    return extensions + [name for name, found in _FILE_NAMES.items() if found == language]
 
 
 def _escaped(name: str) -> str:

@@ -12,11 +12,12 @@ from columns.errors import InputError
 from sources import KNOWN_LANGUAGES, IngestConfig, language_of
 from sources.bigquery import GithubRepos
 from sources.bigquery.github_repos import path_pattern
-from sources.languages import _EXTENSIONS, _FILE_NAMES
+from sources.languages import names_of
 
-EXTENSIONS = sorted({name for listed in _EXTENSIONS.values() for name in listed.split()})
+KNOWN_NAMES = {name for language in KNOWN_LANGUAGES for name in names_of(language)}
+EXTENSIONS = sorted(name[1:] for name in KNOWN_NAMES if name.startswith("."))
 NAMES = st.one_of(
-    st.sampled_from(sorted(_FILE_NAMES)),
+    st.sampled_from(sorted(name for name in KNOWN_NAMES if name[0] != ".")),
     st.tuples(
         st.sampled_from(["", "a", "a.b", "makefile", "Ä"]), st.sampled_from([*EXTENSIONS, "txt", "", "pyx2"])
     ).map(".".join),
