@@ -29,7 +29,17 @@ from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
 from pipelines.sections import LayoutConfig
 from pipelines.stage import Stage, UnitRecord
-from sources import Access, IngestConfig, Listing, Unit, parse_spec, read_unit
+from sources import (
+    Access,
+    BigQueryQuery,
+    BigQueryTable,
+    IngestConfig,
+    Listing,
+    Source,
+    Unit,
+    parse_spec,
+    read_unit,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,14 @@ class Inputs:
 def list_inputs(
     specs: Sequence[str], config: IngestConfig, work: Place, access: Access | None = None
 ) -> Inputs:
-    """List every source; the order in which they were given does not matter."""
+    """List every source; the order in which they were given does not matter.
+
+    What all of them cost is said, checked and confirmed before the first one is billed.
+    """
     ordered = tuple(sorted(set(specs)))
     folder = str(work.local) if work.local else None
-    listings = tuple(parse_spec(spec, access).units(config, workdir=folder) for spec in ordered)
+    agreed = [_agreed(parse_spec(spec, access), config) for spec in ordered]
+    listings = tuple(source.units(config, workdir=folder) for source in agreed)
     units = tuple(unit for listing in listings for unit in listing.units)
     if not units:
         raise InputError(
@@ -69,6 +83,10 @@ def list_inputs(
     identity = fingerprint([listing.stamp for listing in listings])
     pinned = {spec: one.pinned for spec, one in zip(ordered, listings, strict=True) if one.pinned}
     return Inputs(ordered, units, dict(sorted(skipped.items())), total, identity, pinned, listings)
+
+
+def _agreed(source: Source, config: IngestConfig) -> Source:
+    return source.agreed(config) if isinstance(source, BigQueryTable | BigQueryQuery) else source
 
 
 def _nothing(specs: Sequence[str], config: IngestConfig, listings: Sequence[Listing]) -> str:

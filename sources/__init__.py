@@ -28,7 +28,7 @@ The map:
 
 from sources.access import Access, Services, read_services
 from sources.archives import Limits
-from sources.bigquery import Estimate, GithubRepos
+from sources.bigquery import BigQueryQuery, BigQueryTable, Estimate, GithubRepos
 from sources.completion import complete
 from sources.config import IngestConfig
 from sources.github import GithubChoice
@@ -43,6 +43,8 @@ __all__ = [
     "EVIDENCE",
     "KNOWN_LANGUAGES",
     "Access",
+    "BigQueryQuery",
+    "BigQueryTable",
     "Estimate",
     "GithubChoice",
     "GithubRepos",

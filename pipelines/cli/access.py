@@ -35,13 +35,16 @@ _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 
           "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}  # fmt: skip
 
 
-def access_of(file: str | None, max_billed: str | None, yes: bool) -> Access:
-    """What the options of a command say; `InputError` for an access file that cannot be used."""
+def access_of(file: str | None, max_billed: str | None, yes: bool, *, quiet: bool = False) -> Access:
+    """What the options of a command say; `InputError` for an access file that cannot be used.
+
+    Costs are shown before they are billed, and asked for unless ``yes``; only with both ``quiet`` is silent.
+    """
     services = read_services(file) if file else Services()
     if max_billed is not None:
         limited = dataclasses.replace(services.bigquery, max_bytes_billed=byte_size(max_billed))
         services = dataclasses.replace(services, bigquery=limited)
-    return Access(services, confirm=None if yes else _ask)
+    return Access(services, confirm=_allow if yes and quiet else _show if yes else _ask)
 
 
 def byte_size(text: str) -> int:
@@ -63,10 +66,18 @@ def byte_size(text: str) -> int:
     return size
 
 
+def _allow(estimate: Estimate) -> bool:
+    return True
+
+
+def _show(estimate: Estimate) -> bool:
+    Console(stderr=True).print(f"BigQuery, {estimate.text()}", soft_wrap=True, highlight=False, markup=False)
+    return True
+
+
 def _ask(estimate: Estimate) -> bool:
     """Show the cost and ask; without a terminal there is nobody to ask."""
-    console = Console(stderr=True)
-    console.print(f"BigQuery, {estimate.text()}", soft_wrap=True, highlight=False)
+    _show(estimate)
     if not estimate.processed + estimate.read:
         return True
     if not sys.stdin.isatty():

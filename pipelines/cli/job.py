@@ -147,7 +147,7 @@ def build(
         STAGES,
         reuse,
         against,
-        access_of(access, max_bytes_billed, yes),
+        access_of(access, max_bytes_billed, yes, quiet=quiet or as_json),
     )
     job.run()
     found = summary.summarise(Place(output))
@@ -202,7 +202,7 @@ def run(
         quiet,
         (stage,),
         against=against,
-        access=access_of(access, max_bytes_billed, yes),
+        access=access_of(access, max_bytes_billed, yes, quiet=quiet),
     ).run()
 
 

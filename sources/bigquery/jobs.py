@@ -30,10 +30,8 @@ def run_query(client: Any, sql: str, identity: str, config: BigQueryConfig) -> s
     """Run a query and return the table of its result.
 
     With ``config.destination`` that table is kept and marked with ``identity`` (SQL and state of the tables it
-    reads); one that has the mark is read again and nothing runs. `InputError` when it holds something else.
+    reads), by which `is_kept` knows it.
     """
-    if config.destination and _is_kept(client, identity, config.destination):
-        return config.destination
     options = (
         {"destination": config.destination, "write_disposition": "WRITE_EMPTY"} if config.destination else {}
     )
@@ -44,6 +42,22 @@ def run_query(client: Any, sql: str, identity: str, config: BigQueryConfig) -> s
         table.labels = {**table.labels, LABEL: _mark(identity)}
         client.update_table(table, ["labels"])
     return table_name(job.destination)
+
+
+def is_kept(client: Any, identity: str, destination: str) -> bool:
+    """Whether a table holds the result of the query with this identity; `InputError` when it holds another one."""
+    from google.api_core.exceptions import NotFound
+
+    try:
+        labels = client.get_table(destination).labels
+    except NotFound:
+        return False
+    if labels.get(LABEL) != _mark(identity):
+        raise InputError(
+            f"{destination}: holds the result of another query, or of older tables",
+            hint="name another destination, or delete that table",
+        )
+    return True
 
 
 def run_export(client: Any, sql: str, uri: str, config: BigQueryConfig) -> None:
@@ -64,21 +78,6 @@ def _job(config: BigQueryConfig, **options: Any) -> Any:
     return bigquery.QueryJobConfig(
         maximum_bytes_billed=config.max_bytes_billed, use_legacy_sql=False, **options
     )
-
-
-def _is_kept(client: Any, identity: str, destination: str) -> bool:
-    from google.api_core.exceptions import NotFound
-
-    try:
-        labels = client.get_table(destination).labels
-    except NotFound:
-        return False
-    if labels.get(LABEL) != _mark(identity):
-        raise InputError(
-            f"{destination}: holds the result of another query, or of older tables",
-            hint="name another destination, or delete that table",
-        )
-    return True
 
 
 def _mark(identity: str) -> str:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -147,15 +147,18 @@ NAMES = (
 )  # fmt: skip
 
 
-def github_tables(blobs: int = 120, repos: int = 12, seed: int = 6) -> dict[str, pa.Table]:
+def github_tables(
+    blobs: int = 120, repos: int = 12, seed: int = 6, texts: Sequence[str] = ()
+) -> dict[str, pa.Table]:
     """The dataset's tables in their real schema: copies, symbolic links, binaries, repositories without a licence
-    or with two, paths of every kind."""
+    or with two, paths of every kind. ``texts``: contents of the first blobs, in place of made ones."""
     draw = np.random.default_rng(seed)
     names = [f"user{i % 5}/repo{i}" for i in range(repos)]
     contents, files = [], []
     for blob in range(blobs):
         binary = blob % 11 == 0
         text = None if binary or blob % 17 == 0 else f"x = {blob}\n" * int(draw.integers(1, 200))
+        text = texts[blob] if text and blob < len(texts) else text
         copies = int(draw.integers(1, 6))
         size = len(text or "") or int(draw.integers(1, 1 << 20))
         found = {"id": f"{blob:040x}", "size": size, "content": text, "binary": binary, "copies": copies}
@@ -192,6 +195,6 @@ def _schema(rows: list[dict[str, object]]) -> pa.Schema:
     return pa.schema([(name, kinds.get(name, pa.string())) for name in rows[0]])
 
 
-def load_github(emulator: Emulator) -> None:
-    for name, rows in github_tables().items():
+def load_github(emulator: Emulator, texts: Sequence[str] = ()) -> None:
+    for name, rows in github_tables(texts=texts).items():
         emulator.load(f"{DATASET}.{name}", rows)

@@ -139,13 +139,27 @@ def test_a_table_is_read_as_of_a_moment_after_its_last_change_and_not_in_the_fut
 
 
 def test_a_named_moment_is_what_the_session_asks_for():
-    storage = FakeStorage([[batch(0, 2)]])
-    with serving(table_rest(), storage) as config:
+    storage, changed = (
+        FakeStorage([[batch(0, 2)]]),
+        str(int(datetime(2026, 5, 2, tzinfo=UTC).timestamp() * 1000)),
+    )
+    with serving(table_rest(lastModifiedTime=changed), storage) as config:
         source = bigquery_source(f"{TABLE}@2026-05-01T02:00:00+02:00", config)
         listing = source.units(IngestConfig())
     asked = storage.sessions[0].read_session.table_modifiers.snapshot_time
     assert asked.isoformat() == "2026-05-01T00:00:00+00:00"
     assert listing.units[0].name == f"{TABLE}@2026-05-01T00:00:00+00:00"
+
+
+def test_an_unchanged_table_is_read_at_a_moment_that_the_service_still_knows():
+    storage, before = FakeStorage([[batch(0, 2)]]), datetime.now(UTC)
+    with serving(table_rest(), storage) as config:
+        pinned = BigQueryTable(TABLE, settings=config).units(IngestConfig()).pinned
+        again = bigquery_source(pinned.removeprefix("bigquery:"), config).units(IngestConfig())
+    asked = storage.sessions[1].read_session.table_modifiers.snapshot_time
+    assert asked + timedelta(seconds=11) >= before
+    assert again.pinned == pinned == f"bigquery:{TABLE}@2023-11-14T22:13:20.001000+00:00"
+    assert again.units[0].name == f"{TABLE}@2023-11-14T22:13:20.001000+00:00"
 
 
 def test_the_stamp_follows_the_table_s_last_change():
@@ -194,6 +208,24 @@ def test_a_kept_result_is_read_without_a_second_query_until_a_table_changes():
         with pytest.raises(InputError, match="older tables"):
             source.units(IngestConfig())
     assert len(rest.queries()) == 1
+
+
+def test_a_kept_result_is_estimated_as_the_reading_it_is_and_pinned_as_its_table():
+    rest, shown = FakeRest(processed=1 << 30, tables={TABLE: {}}), []
+
+    def confirm(estimate):
+        shown.append((estimate.processed, estimate.read, estimate.tables))
+        return True
+
+    with serving(rest, FakeStorage([[batch(0, 2)]]), destination="p.code.result") as config:
+        source = BigQueryQuery("q.sql", QUERY, config, confirm)
+        first = source.units(IngestConfig())
+        second = source.agreed(IngestConfig()).units(IngestConfig())
+        pinned = bigquery_source(first.pinned.removeprefix("bigquery:"), config).units(IngestConfig())
+    assert shown == [(1 << 30, 0, (TABLE,)), (0, 1 << 30, ("p.code.result",))]
+    assert len(rest.queries()) == 1
+    assert first.pinned == second.pinned == pinned.pinned
+    assert {unit.name for found in (first, second, pinned) for unit in found.units} == {first.pinned[9:]}
 
 
 # Streams
