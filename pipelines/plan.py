@@ -3,6 +3,9 @@
 The sample is built for real, in a folder that is removed. Which units are in it is decided by hash, so a plan of the
 same inputs is one of the same files. Everything is scaled by listed bytes: a corpus has a larger share of duplicates
 than its samples have, so what is kept is at most what is said here, and so are tokens.
+
+What services bill is said by the sources themselves, for the whole and before anything is billed. A sample of a table
+reads its sampled streams and no others; a query runs as a whole.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from pipelines.finished import Finished
 from pipelines.ingest import Inputs
 from pipelines.progress import Display
 from pipelines.recipe import LoadedRecipe
+from sources import Access, Estimate
 
 SAMPLE_BYTES = 64 << 20
 BAND_ROW_BYTES = 16  # a band's hash and a row id, as the exchange of link carries them
@@ -57,7 +61,10 @@ class Prices:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sample's figures and those of the whole, scaled by ``factor``; bytes, files, tokens, CPU seconds."""
+    """A sample's figures and those of the whole, scaled by ``factor``; bytes, files, tokens, CPU seconds.
+
+    ``sources``: what reading the whole of the inputs bills, by input; ``price`` holds it too.
+    """
 
     listed_bytes: int
     sample_bytes: int
@@ -67,10 +74,12 @@ class Plan:
     workers: int
     hours: float
     price: float
+    sources: tuple[Estimate, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``."""
-        return dataclasses.asdict(self)
+        billed = [dataclasses.asdict(one) | {"price": one.price} for one in self.sources]
+        return dataclasses.asdict(self) | {"sources": billed}
 
 
 def sampled(inputs: Inputs, limit: int) -> Inputs:
@@ -102,6 +111,9 @@ class _SampledBuild(Build):
         self.listed, self.taken = inputs.total_bytes, some.total_bytes
         return some
 
+    def _promise(self, stage: str) -> None:
+        """Say nothing of what near-duplicates will be found: nobody gets this build's result."""
+
 
 def plan(
     loaded: LoadedRecipe,
@@ -114,9 +126,11 @@ def plan(
     limit: int = SAMPLE_BYTES,
 ) -> Plan:
     """Build a sample of the inputs and scale what it took to ``workers`` cores; `ThresherError` as of a build."""
+    estimates: list[Estimate] = []
     with tempfile.TemporaryDirectory(prefix="thresher-plan-") as folder:
         place = Place(f"{folder}/sample")
-        build = _SampledBuild(loaded, dataclasses.replace(options, place=place), engine, display, limit=limit)
+        sampling = dataclasses.replace(options, place=place, access=_noting(options.access, estimates))
+        build = _SampledBuild(loaded, sampling, engine, display, limit=limit)
         before, started = _cpu_seconds(), time.monotonic()
         build.run()
         spent = _cpu_seconds() - before
@@ -127,8 +141,19 @@ def plan(
     whole = {name: value * factor for name, value in found.items() if name not in ("seconds", "cpu_seconds")}
     whole["cpu_seconds"] = (spent - fixed) * factor + fixed
     core_hours = whole["cpu_seconds"] / 3600
-    price = prices.of(core_hours, whole["shuffle_bytes"])
-    return Plan(build.listed, build.taken, factor, found, whole, workers, core_hours / workers, price)
+    price = prices.of(core_hours, whole["shuffle_bytes"]) + sum(one.price for one in estimates)
+    hours, billed = core_hours / workers, tuple(estimates)
+    return Plan(build.listed, build.taken, factor, found, whole, workers, hours, price, billed)
+
+
+def _noting(access: Access, estimates: list[Estimate]) -> Access:
+    """The same access, which notes every estimate that is confirmed."""
+
+    def confirm(estimate: Estimate) -> bool:
+        estimates.append(estimate)
+        return access.confirm is None or access.confirm(estimate)
+
+    return dataclasses.replace(access, confirm=confirm)
 
 
 def _fixed_share(place: Place) -> float:

@@ -45,6 +45,9 @@ def plan(
 
     Duplicates grow with a corpus: what is kept, and tokens, are at most what is said.
 
+    A BigQuery query runs for the sample too, and is billed: its cost is shown and asked for first. With a
+    "destination" in the access file its result is kept, and the build reads that.
+
     Example:
 
         thresher plan codex --input 'parquet:stack/*.parquet' --workers 64 --price-core-hour 0.05
@@ -56,7 +59,7 @@ def plan(
         Place("."),
         tuple(column or ()),
         STAGES,
-        access=access_of(access, max_bytes_billed, yes),
+        access=access_of(access, max_bytes_billed, yes, quiet=as_json),
     )
     prices = Prices(price_core_hour, price_memory_gb_hour, price_shuffle_gb)
     found = planned(
@@ -80,13 +83,25 @@ def _print(found: Plan, console: Console) -> None:
         ("shuffled", "shuffle_bytes", size),
     ):  # fmt: skip
         table.add_row(label, *(shown(round(one[key])) for one in (found.sample, found.whole)))
-    table.add_row("core hours", *(f"{one['cpu_seconds'] / 3600:.2f}" for one in (found.sample, found.whole)))
+    table.add_row("core hours", *(_amount(one["cpu_seconds"] / 3600) for one in (found.sample, found.whole)))
     console.print(table)
     console.print(
-        f"\non {count(found.workers)} cores like this machine's: {_time(found.hours)}, if all are busy"
+        f"\non {count(found.workers)} core{'s' if found.workers > 1 else ''} like this machine's: "
+        f"{_time(found.hours)}{', if all are busy' if found.workers > 1 else ''}"
     )
+    for one in found.sources:
+        console.print(f"BigQuery, {one.text()}", soft_wrap=True, highlight=False, markup=False)
     if found.price:
-        console.print(f"price: {found.price:,.2f}")
+        console.print(f"price: {_amount(found.price)}{', with BigQuery' if found.sources else ''}")
+
+
+def _amount(amount: float) -> str:
+    """An amount with two digits after the point; what would be shown as nothing is said to be little.
+
+    >>> _amount(1234.5), _amount(0.001)
+    ('1,234.50', 'under 0.01')
+    """
+    return f"{amount:,.2f}" if amount >= 0.005 else "under 0.01"
 
 
 def _time(hours: float) -> str:

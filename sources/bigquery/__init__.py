@@ -3,7 +3,6 @@
     bigquery_source(text) -> Source        what stands after "bigquery:" in a spec
     BigQueryTable, BigQueryQuery           sources; `.estimate(config)` says the cost, nothing is billed
     GithubRepos                            the query over `bigquery-public-data.github_repos`
-    export_parquet(source, uri, config)    a query's rows as Parquet on GCS, for the Parquet source
 
 The map:
 
@@ -23,7 +22,6 @@ The map:
 
 from sources.bigquery.config import BigQueryConfig, Prices
 from sources.bigquery.cost import Estimate
-from sources.bigquery.export import export_parquet
 from sources.bigquery.github_repos import GithubRepos
 from sources.bigquery.source import BigQueryQuery, BigQueryTable
 from sources.bigquery.spec import bigquery_source
@@ -38,5 +36,4 @@ __all__ = [
     "Prices",
     "StreamUnit",
     "bigquery_source",
-    "export_parquet",
 ]

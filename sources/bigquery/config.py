@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 TABLE = re.compile(r"[\w:.-]*\w\.[\w-]+\.[\w$-]+", re.ASCII)
 
+_FOLDER = re.compile(r"gs://[a-z0-9][a-z0-9._-]+(/[\w.=+-]+)+", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -31,13 +32,16 @@ class Prices:
 
 @dataclass(frozen=True)
 class BigQueryConfig:
-    """How BigQuery is used. Only ``destination`` leaves something behind; nothing here changes which rows are read.
+    """How BigQuery is used. Only ``destination`` and ``export`` leave something behind; nothing here changes which
+    rows are read.
 
     ``project``: the project that is billed; empty is the credentials' own. ``location``: where queries run.
     ``max_bytes_billed``: sent with every job as its ``maximum_bytes_billed``, and checked against the dry run
     before. ``max_bytes_read``: limit of what a read session may scan, which the service does not enforce.
     ``destination``: a table that keeps a query's result, so that a rerun reads it and pays no query; without it
     the result lies in a temporary table for about a day.
+    ``export``: a folder of a bucket ("gs://BUCKET/FOLDER"), in place of ``destination``: a query's rows are written
+    there as Parquet by the service, into a folder named by their identity, and read from there, now and in a rerun.
     ``compression`` of the record batches on the wire; ``attempts`` without progress before a stream is given up.
     ``api`` and ``storage``: other endpoints ("http://127.0.0.1:9050", "127.0.0.1:9060"); one on this machine is
     an emulator: it gets no credentials and no TLS.
@@ -54,6 +58,7 @@ class BigQueryConfig:
     max_bytes_billed: int = 100 << 30
     max_bytes_read: int = 1 << 40
     destination: str = ""
+    export: str = ""
     compression: Literal["lz4", "zstd", "none"] = "lz4"
     attempts: int = 8
     api: str = ""
@@ -68,6 +73,10 @@ class BigQueryConfig:
             raise ValueError(f"compression: expected lz4, zstd or none, got {self.compression!r}")
         if self.destination and not TABLE.fullmatch(self.destination):
             raise ValueError(f"destination: expected PROJECT.DATASET.TABLE, got {self.destination!r}")
+        if self.export and not _FOLDER.fullmatch(self.export):
+            raise ValueError(f"export: expected gs://BUCKET/FOLDER, got {self.export!r}")
+        if self.export and self.destination:
+            raise ValueError("export: expected either a destination or an export, got both")
         url = urlsplit(self.api)
         if "@" in url.netloc:
             raise ValueError("api: expected an address without a user or password")

@@ -18,11 +18,13 @@ from columns.errors import InputError
 from sources.bigquery.config import BigQueryConfig
 from sources.bigquery.connection import mended, rest_client, storage_client
 from sources.bigquery.cost import Confirm, Estimate, check
+from sources.bigquery.export import export_folder, export_rows, is_exported
 from sources.bigquery.jobs import dry_run, is_kept, run_query, table_name
 from sources.bigquery.sessions import Session, open_session
 from sources.bigquery.streams import StreamUnit
 from sources.config import IngestConfig
 from sources.headers import require_content
+from sources.parquet import ParquetSource
 from sources.unit import Listing, stamp
 
 CLOCK_MARGIN = timedelta(seconds=10)
@@ -127,10 +129,12 @@ class BigQueryQuery:
 
     def units(self, config: IngestConfig, *, workdir: str | None = None) -> Listing:
         """Estimate, check and run the query, unless its result is kept; then open a read session over the result:
-        one unit per stream."""
+        one unit per stream. With ``export`` the result is Parquet, and its units are those of the Parquet source."""
         with mended(self.name), rest_client(self.settings) as client:
             asked = self._asked(client, config)
             check(asked.estimate, self.settings, self.confirm)
+            if self.settings.export:
+                return self._exported(client, asked, config)
             kept = self.settings.destination
             result = kept if asked.kept else run_query(client, asked.sql, asked.identity, self.settings)
             facts = client.get_table(result)
@@ -139,13 +143,25 @@ class BigQueryQuery:
             found = _listing(client, facts, name, asked.header, moment if kept else None, self.settings)
         return replace(found, stamp=asked.identity, pinned=f"bigquery:{name}" if kept else "")
 
+    def _exported(self, client: Any, asked: _Asked, config: IngestConfig) -> Listing:
+        folder = export_folder(self.settings, asked.identity)
+        if not asked.kept:
+            export_rows(client, asked.sql, folder, self.settings)
+        source = ParquetSource(folder)
+        return replace(source.units(config), pinned=source.spec)
+
     def _asked(self, client: Any, config: IngestConfig) -> _Asked:
         sql, settings = self.query.sql(config), self.settings
         found = dry_run(client, sql, settings)
         header = require_content(self.name, found.columns, config.columns)
         identity = stamp([(sql,), *((name, _changed(client, name)) for name in found.tables)])
-        kept = bool(settings.destination) and is_kept(client, identity, settings.destination)
-        if kept:
+        if settings.export:
+            kept = is_exported(export_folder(settings, identity))
+        else:
+            kept = bool(settings.destination) and is_kept(client, identity, settings.destination)
+        if kept and settings.export:
+            estimate = Estimate(self.name, prices=settings.prices)
+        elif kept:
             facts = client.get_table(settings.destination)
             estimate = _reading(client, self.name, settings.destination, facts, header, settings)
         else:

@@ -242,3 +242,51 @@ def test_streams_sessions_workers_and_failures_change_no_byte(tmp_path):
     assert len(documents(tmp_path / "one")) == 60
     for name in ways:
         assert found[name] == found["one"], name
+
+
+# The plan
+
+
+def planned(tmp_path, spec, access, *more) -> subprocess.CompletedProcess[str]:
+    return command("plan", recipe(tmp_path, TEXT), "--input", spec, "--access", access, *more)
+
+
+def test_a_plan_asks_before_anything_is_billed(service, query, tmp_path):
+    rest, storage, config = service
+    done = planned(tmp_path, query, access_file(tmp_path, config))
+    assert done.returncode == 2
+    assert "mine.sql: 3.00 GiB to scan, about 0.02 USD" in done.stderr
+    assert "hint: --yes; nothing was read or billed" in done.stderr
+    over = planned(tmp_path, query, access_file(tmp_path, config), "--yes", "--max-bytes-billed", "1GiB")
+    assert over.returncode == 2
+    assert "hint: raise max_bytes_billed" in over.stderr
+    assert rest.queries() == storage.sessions == []
+
+
+def test_a_plan_of_a_table_says_its_price_and_reads_a_sample_of_its_streams(tmp_path):
+    rest = FakeRest(processed=8 << 40, columns=COLUMNS, tables={TABLE: {"numBytes": "200000"}})
+    storage = FakeStorage(table_batches(6), scanned=6 << 20)
+    with serving(rest, storage) as config:
+        access = access_file(tmp_path, config, max_bytes_read=1 << 50)
+        done = planned(tmp_path, f"bigquery:{TABLE}", access, "--sample-mb", "2", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["factor"] == 3
+    assert len({stream for stream, _ in storage.offsets}) == 2
+    [source] = found["sources"]
+    assert (source["what"], source["read"], source["price"]) == (TABLE, 8 << 40, pytest.approx(8.8))
+    assert found["price"] == pytest.approx(8.8)
+    assert found["sample"]["files"] * 3 == found["whole"]["files"]
+
+
+def test_a_plan_runs_a_kept_query_once_and_the_build_reads_its_result(service, query, tmp_path):
+    rest, _, config = service
+    access = access_file(tmp_path, config, destination="p.code.result")
+    done = planned(tmp_path, query, access, "--yes", "--price-core-hour", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("3.00 GiB to scan") == done.stdout.count("3.00 GiB to scan") == 1
+    assert ", with BigQuery" in done.stdout
+    assert built(tmp_path, query, access).returncode == 0
+    assert len(rest.queries()) == 1
+    [pin] = manifest(tmp_path / "out")["pinned"].values()
+    assert pin.startswith("bigquery:p.code.result@")

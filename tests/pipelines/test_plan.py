@@ -100,6 +100,20 @@ def test_nothing_is_left_behind(trees, tmp_path, monkeypatch):
     assert [path.name for path in Path(tmp_path).iterdir()] == ["recipe"]
 
 
+def test_a_plan_promises_nothing_about_a_dataset_that_nobody_gets(trees, tmp_path, capsys):
+    made(trees, tmp_path)
+    loaded = load_recipe(recipe(tmp_path, TEXT.replace("dedup: {near: false}", "")))
+    options, display = (
+        BuildOptions(tuple(trees), Place("unused"), (), STAGES),
+        Display(Console(), quiet=False),
+    )
+    found = plan(loaded, options, Engine("DirectRunner", 1), display, workers=1, prices=Prices(), limit=1)
+    said = capsys.readouterr().out
+    assert "ingest" in said
+    assert "pairs" not in said
+    assert found.to_dict()["sources"] == []
+
+
 def test_the_command_prints_what_to_expect(trees, tmp_path, capsys):
     planning.plan(recipe(tmp_path, TEXT), trees, workers=2, price_core_hour=1.0)
     said = capsys.readouterr().out

@@ -77,7 +77,7 @@ def running(folder: Path) -> Iterator[Emulator]:
     home, bucket = folder / "home", folder / "gcs"
     bucket.mkdir(parents=True)
     _install_extensions(python, home)
-    rest, grpc = _free_ports(2)
+    rest, grpc = free_ports(2)
     places = [
         "--host",
         "127.0.0.1",
@@ -115,7 +115,8 @@ def _install_extensions(python: str, home: Path) -> None:
             shutil.copy(file, target)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody uses yet."""
     held = [socket.socket() for _ in range(count)]
     for one in held:
         one.bind(("127.0.0.1", 0))

@@ -12,13 +12,12 @@ from bigquery_emulator import DATASET, github_tables
 
 from columns.document import DOCUMENT
 from columns.errors import InputError
-from sources import IngestConfig, language_of, parse_spec, read_unit
+from sources import IngestConfig, language_of, read_unit
 from sources.bigquery import (
     BigQueryQuery,
     BigQueryTable,
     GithubRepos,
     bigquery_source,
-    export_parquet,
     sessions,
 )
 
@@ -226,13 +225,3 @@ def test_a_kept_result_is_read_again_and_nothing_runs(emulator):
     assert first[0].sort_by("doc_id").equals(second[0].sort_by("doc_id"))
     with pytest.raises(InputError, match="another query"):
         BigQueryQuery("github_repos", GithubRepos(languages=("go",)), settings).units(IngestConfig())
-
-
-def test_an_export_reads_back_as_the_same_documents(emulator):
-    (emulator.bucket / "mine").mkdir()
-    source = BigQueryQuery("github_repos", GithubRepos(languages=("python",)), emulator.config())
-    spec = export_parquet(source, "gs://mine/out", IngestConfig())
-    assert spec == "parquet:gs://mine/out"
-    local, _, _ = read(parse_spec(f"parquet:{emulator.bucket / 'mine' / 'out'}"))
-    streamed, _, _ = read(source)
-    assert sorted(local.column("doc_id").to_pylist()) == sorted(streamed.column("doc_id").to_pylist())
