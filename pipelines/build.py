@@ -124,9 +124,10 @@ class Build:
 
     def list_inputs(self) -> Inputs:
         """What the sources list."""
-        return list_inputs(
-            self.options.inputs, self.ingest_config, self.dataset.work.child("clones"), self.access
-        )
+        clones = self.dataset.work.child("clones")
+        with self.display.listing() as watch:
+            access = dataclasses.replace(self.access, watch=watch)
+            return list_inputs(self.options.inputs, self.ingest_config, clones, access)
 
     @property
     def access(self) -> Access:

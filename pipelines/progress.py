@@ -24,6 +24,8 @@ from pipelines.stage import Stage
 
 POLL_SECONDS = 0.2
 
+_COLUMNS = (SpinnerColumn(), TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn())
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -60,12 +62,32 @@ class Display:
         else:
             with self._bar(watch):
                 yield
-        self.note(f"[green]✓[/green] {watch.label:<9} {time.monotonic() - started:6.1f} s")
+        self._finished(watch.label, time.monotonic() - started)
+
+    @contextmanager
+    def listing(self) -> Iterator[Callable[[int, int], None]]:
+        """Show that inputs are being listed while the block runs; yields what is told how many of how many are done.
+
+        A line is left only where it took a second or more: directories are listed in no time, crawls are not.
+        """
+        started = time.monotonic()
+        if self.quiet or not self.console.is_terminal:
+            yield _unseen
+        else:
+            progress = Progress(*_COLUMNS, TimeElapsedColumn(), console=self.console, transient=True)
+            try:
+                yield _shown(progress)
+            finally:
+                progress.stop()
+        if (seconds := time.monotonic() - started) >= 1:
+            self._finished("list", seconds)
+
+    def _finished(self, label: str, seconds: float) -> None:
+        self.note(f"[green]✓[/green] {label:<9} {seconds:6.1f} s")
 
     @contextmanager
     def _bar(self, watch: Watch) -> Iterator[None]:
-        columns = (SpinnerColumn(), TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as progress:
+        with Progress(*_COLUMNS, TimeElapsedColumn(), console=self.console, transient=True) as progress:
             task = progress.add_task(watch.label, total=watch.total if watch.total > 1 else None)
             stop = threading.Event()
 
@@ -81,6 +103,25 @@ class Display:
             finally:
                 stop.set()
                 follower.join()
+
+
+def _shown(progress: Progress) -> Callable[[int, int], None]:
+    """What moves a bar that is there only while something is under way, so that questions can be asked between."""
+    task, turn = progress.add_task("list", total=None), threading.Lock()
+
+    def watch(done: int, wanted: int) -> None:
+        with turn:
+            progress.update(task, completed=done, total=wanted)
+            if done >= wanted:
+                progress.stop()
+            elif not progress.live.is_started:
+                progress.start()
+
+    return watch
+
+
+def _unseen(_done: int, _wanted: int) -> None:
+    """Nobody is watching."""
 
 
 @dataclass(frozen=True)

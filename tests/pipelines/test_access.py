@@ -42,9 +42,11 @@ def test_the_limit_of_one_run_wins_over_the_file(tmp_path):
     assert access_of(str(file), None, yes=True).services.bigquery.max_bytes_billed == 5
 
 
-def test_yes_asks_nobody():
-    assert access_of(None, None, yes=True).confirm is None
-    assert access_of(None, None, yes=False).confirm is not None
+@pytest.mark.parametrize("quiet", [True, False])
+def test_yes_shows_the_cost_and_asks_nobody(capsys, quiet):
+    confirm = access_of(None, None, yes=True, quiet=quiet).confirm
+    assert confirm(Estimate("q", processed=1 << 40))
+    assert ("q: 1.00 TiB" in capsys.readouterr().err) is not quiet
 
 
 class Terminal:

@@ -124,3 +124,41 @@ def test_the_manifest_goes_before_the_work_begins(tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
         runner.run(made, Watch("measure", lambda: 0, 1), work)
     assert not place.exists("manifest.json")
+
+
+def test_listing_shows_how_many_are_done_while_there_are_some_left():
+    shown = console(terminal=True)
+    with Display(shown).listing() as watch:
+        watch(1, 3)
+        watch(2, 3)
+        assert "2/3" in said(shown) or "1/3" in said(shown)
+        watch(3, 3)
+        length = len(said(shown))
+        watch(3, 3)
+        assert len(said(shown)) == length  # the bar is gone: a question may be asked now
+    assert "✓" not in said(shown)
+
+
+@pytest.mark.parametrize(("terminal", "quiet"), [(False, False), (True, True), (False, True)])
+def test_listing_shows_nothing_where_nobody_looks(terminal, quiet):
+    shown = console(terminal=terminal)
+    with Display(shown, quiet=quiet).listing() as watch:
+        watch(1, 2)
+    assert said(shown) == ""
+
+
+def test_a_long_listing_leaves_a_line(monkeypatch):
+    times = iter([0.0, 2.5])
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    shown = console()
+    with Display(shown).listing():
+        pass
+    assert said(shown).split() == ["✓", "list", "2.5", "s"]
+
+
+def test_listing_ends_its_bar_when_it_fails():
+    shown = console(terminal=True)
+    with pytest.raises(RuntimeError), Display(shown).listing() as watch:
+        watch(1, 2)
+        raise RuntimeError
+    assert said(shown).endswith("\x1b[?25h") or "\x1b[?25h" in said(shown)
