@@ -119,6 +119,7 @@ def _github(text: str, access: Access) -> Source:
         access.choice,
         access.services.github,
         access.services.bigquery,
+        access.limits,
         confirm=access.confirm,
         watch=access.watch,
     )

@@ -4,7 +4,8 @@
 
 The map:
 
-    source    GithubSource, GithubUnit            config    GithubConfig
+    source    GithubSource                        units     GithubUnit, TarballUnit
+    config    GithubConfig                        tarballs  the alternative to git's protocol
     choice    GithubChoice
     lists     which repositories are wanted       facts     stars, forks, licence, parent
     crawl     all of them, several at a time      states    what became of each, resumable
@@ -19,7 +20,18 @@ The map:
 from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.facts import Facts
-from sources.github.source import FORM, GithubSource, GithubUnit
+from sources.github.source import FORM, GithubSource
 from sources.github.states import State, States
+from sources.github.units import GithubUnit, TarballUnit
 
-__all__ = ["FORM", "Facts", "GithubChoice", "GithubConfig", "GithubSource", "GithubUnit", "State", "States"]
+__all__ = [
+    "FORM",
+    "Facts",
+    "GithubChoice",
+    "GithubConfig",
+    "GithubSource",
+    "GithubUnit",
+    "State",
+    "States",
+    "TarballUnit",
+]

@@ -15,12 +15,14 @@ import orjson
 import urllib3
 
 from sources.github.config import GithubConfig
+from sources.github.facts import facts_of_api
 from sources.github.patience import patiently, retry_after, wait_text
 from sources.github.refusals import Passing, Refusal
 from sources.github.tokens import Token, Tokens
-from sources.github.web import REDIRECTS, Web, check_status, let_go, redirected
+from sources.github.web import REDIRECTS, Web, check_status, let_go, onward, redirected
 
 UNCHANGED = 304
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _BODY_BYTES = 16 << 20
 _MAX_REDIRECTS = 5
@@ -81,6 +83,40 @@ class Api:
             clock=self.web.clock,
             longest=self.config.max_wait_seconds,
         )
+
+    def commit(self, name: str, ref: str | None) -> str:
+        """The commit of a public repository's branch or tag, or of its HEAD, where git's protocol cannot say it."""
+        said = self.repository(name).data
+        if not isinstance(said, dict) or facts_of_api(said).private is not False:
+            raise Refusal("forbidden", "private")
+        data = self.get(f"/repos/{name}/commits/{quote(ref or 'HEAD', safe='')}").data
+        commit = data.get("sha") if isinstance(data, dict) else None
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+            raise Refusal("failed", "the API's answer names no commit")
+        return commit
+
+    def place(self, path: str) -> str:
+        """Where the API sends a client for a file; only the API itself is asked with a token."""
+        return patiently(
+            lambda: self._place(self.config.api_url.rstrip("/") + path),
+            key=path,
+            attempts=self.config.attempts,
+            clock=self.web.clock,
+            longest=self.config.max_wait_seconds,
+        )
+
+    def _place(self, url: str) -> str:
+        with self._turn:
+            for _ in range(_MAX_REDIRECTS):
+                response, _ = self._within_limits("GET", url)
+                let_go(response)
+                if response.status not in REDIRECTS:
+                    check_status(response, self.web.clock.now())
+                    raise Refusal("failed", "the API names no place of the file")
+                url = onward(response, url)
+                if not url.startswith(f"{self.config.api_url.rstrip('/')}/"):
+                    return url
+        raise Refusal("failed", "redirected in circles")
 
     def graph(self, query: str, variables: Mapping[str, str]) -> dict[str, Any]:
         """The answer to a GraphQL query, with its errors; waits and asks again like `get`.

@@ -10,15 +10,18 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from sources.github.api import Api
 from sources.github.config import GithubConfig
-from sources.github.patience import WallClock, patiently
+from sources.github.patience import WallClock, patiently, say
 from sources.github.refusals import Refusal
 from sources.github.remote import Remote, Server
 from sources.github.shelf import Shelf, ShelfLimits
+from sources.github.tarballs import Drawer, tarball
+from sources.github.tokens import Tokens
 from sources.github.web import Web
 from sources.stopping import Stop
 
@@ -61,15 +64,40 @@ def _fetch(origin: Origin, shelf: Shelf, max_bytes: int) -> None:
         return shelf.replace(origin.commit, pack, limits)
 
     try:
-        patiently(
-            attempt,
-            key=origin.name,
-            attempts=config.attempts,
-            clock=web.clock,
-            longest=config.max_wait_seconds,
-        )
+        _patiently(attempt, origin, web)
     finally:
         web.close()
+
+
+def downloaded(origin: Origin) -> str:
+    """The file of the commit's tarball, downloaded if it is not there; like `fetched`."""
+    folder = _own_folder()
+    drawer = Drawer(folder, f"{origin.url} {origin.commit}".lower(), Stop())
+    path = drawer.path(origin.commit)
+    with _locked(f"{folder}/{hashlib.sha256(path.encode()).hexdigest()[:24]}.lock"):
+        if not drawer.exists(origin.commit):
+            _download(origin, drawer)
+    return path
+
+
+def _download(origin: Origin, drawer: Drawer) -> None:
+    web = Web(origin.config, WallClock(), Stop())
+    api = Api(web, Tokens(), say)
+
+    def attempt() -> int:
+        return drawer.replace(origin.commit, tarball(api, origin.name, origin.commit, origin.pack_bytes))
+
+    try:
+        _patiently(attempt, origin, web)
+    finally:
+        web.close()
+
+
+def _patiently(work: Callable[[], int], origin: Origin, web: Web) -> None:
+    config = origin.config
+    patiently(
+        work, key=origin.name, attempts=config.attempts, clock=web.clock, longest=config.max_wait_seconds
+    )
 
 
 def _own_folder() -> str:

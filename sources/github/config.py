@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
 from columns.errors import InputError
 from columns.urls import without_login
+
+Transport = Literal["git", "tarball"]
 
 _POSITIVE = ("connections", "attempts", "max_seconds", "stall_seconds", "memory_bytes")
 
@@ -24,6 +26,8 @@ class GithubConfig:
     ``connections``: at the same time, per host. ``attempts``: of each request that fails for a passing reason.
     ``max_seconds``, ``memory_bytes``: per repository. ``stall_seconds``: a server that sends nothing for so long is
     given up. ``max_wait_seconds``: the longest wait for a rate limit.
+    ``transport``: how a commit is fetched: by git's protocol, or as the "tarball" that the API makes of it, where a
+    network lets nothing else through. Rows of the two differ a little (docs/github.md).
 
     >>> GithubConfig(connections=0)
     Traceback (most recent call last):
@@ -42,6 +46,7 @@ class GithubConfig:
     stall_seconds: int = 60
     memory_bytes: int = 4 << 30
     max_wait_seconds: int = 3900
+    transport: Transport = "git"
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
@@ -49,6 +54,8 @@ class GithubConfig:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
         for name in ("api_url", "server_url"):
             _check_url(name, getattr(self, name))
+        if self.transport not in get_args(Transport):
+            raise ValueError(f"transport: expected git or tarball, got {self.transport!r}")
 
     @staticmethod
     def from_environment() -> GithubConfig:

@@ -18,9 +18,10 @@ from sources.github.graph import Graph
 from sources.github.lists import Wanted
 from sources.github.patience import Answer, Clock, patiently
 from sources.github.refusals import Refusal
-from sources.github.remote import Remote, Server
+from sources.github.remote import OBJECT_ID, Remote, Server
 from sources.github.shelf import Shelf, ShelfLimits
 from sources.github.states import State, States
+from sources.github.tarballs import Drawer, tarball
 from sources.github.tokens import Tokens
 from sources.github.web import Web
 from sources.stopping import Stop, each
@@ -47,6 +48,8 @@ class Crawl:
         self.choice = choice
         self.store = config.folder()
         self.max_bytes = max_bytes
+        self._tarballs = config.transport == "tarball"
+        self._limit = -1 if self._tarballs else max_bytes
         self._stop = Stop()
         self._watch = watch
         self._turn = Lock()
@@ -116,6 +119,10 @@ class Crawl:
         """Where a repository's objects are."""
         return Shelf(self.store, f"{self.config.server_url}/{name}".lower(), self._stop)
 
+    def drawer(self, name: str) -> Drawer:
+        """Where a repository's tarball is."""
+        return Drawer(self.store, f"{self.config.server_url}/{name}".lower(), self._stop)
+
     def origin(self, state: State) -> Origin:
         """Where a reader on another machine gets a repository's commit."""
         config = replace(self.config, store="")
@@ -138,13 +145,30 @@ class Crawl:
         if refusal.state not in ("gone", "forbidden"):
             return after
         self.shelf(before.name).remove()
+        self.drawer(before.name).remove()
         return after._replace(commit="", etag="")
 
     def _holds(self, known: State, wanted: Wanted) -> bool:
         if known.state not in ("done", "moved"):
             return known.state != "failed"
-        fits = known.limit == self.max_bytes and (not known.commit or self.shelf(known.name).exists())
+        fits = known.limit == self._limit and (not known.commit or self._has(known))
         return fits and wanted.ref in (None, known.commit)
+
+    def _has(self, known: State) -> bool:
+        if self._tarballs:
+            return self.drawer(known.name).exists(known.commit)
+        return self.shelf(known.name).exists()
+
+    def _commit(self, remote: Remote, name: str, ref: str | None) -> str:
+        """The commit to fetch. Tarballs are asked for with a token, so only of what everybody can see."""
+        try:
+            if self._tarballs and ref is not None and OBJECT_ID.fullmatch(ref):
+                self._patiently(partial(remote.head, None), name)
+            return self._patiently(partial(remote.head, ref), name)
+        except Refusal as refusal:
+            if not self._tarballs or refusal.state != "failed":
+                raise
+        return self.api.commit(name, ref)
 
     def _update(self, wanted: Wanted, before: State) -> State:
         described = self._described(wanted, before)
@@ -152,7 +176,7 @@ class Crawl:
         remote = Remote(
             self._server, f"{self.config.server_url.rstrip('/')}/{described.now or wanted.name}.git"
         )
-        commit = self._patiently(partial(remote.head, wanted.ref), wanted.name)
+        commit = self._commit(remote, described.now or wanted.name, wanted.ref)
         self._check_known(before, commit)
         now = described.now or _moved_to(remote.url, wanted.name)
         state = described._replace(
@@ -161,26 +185,33 @@ class Crawl:
         return state if not commit else self._fetched(remote, state, before, commit)
 
     def _fetched(self, remote: Remote, state: State, before: State, commit: str) -> State:
-        shelf = self.shelf(state.name)
-        usable = before.limit == self.max_bytes and bool(before.commit) and shelf.exists()
+        usable = before.limit == self._limit and bool(before.commit) and self._has(before)
         if usable and before.commit == commit:
             return state
-        attempt = _Attempt(
-            self, remote, shelf, commit, before.commit if usable and not shelf.worn() else None
-        )
+        attempt = self._attempt(remote, state, commit, before.commit if usable else None)
         try:
             taken = self._patiently(attempt, state.name)
         except Refusal as refusal:
             if refusal.state != "too_large":
                 raise
             return before._replace(
-                state="too_large", reason=f"{commit}: {refusal.reason}", limit=self.max_bytes, commit=""
+                state="too_large", reason=f"{commit}: {refusal.reason}", limit=self._limit, commit=""
             )
-        return state._replace(commit=commit, limit=self.max_bytes, bytes=before.bytes + taken)
+        return state._replace(commit=commit, limit=self._limit, bytes=before.bytes + taken)
+
+    def _attempt(self, remote: Remote, state: State, commit: str, have: str | None) -> Callable[[], int]:
+        if self._tarballs:
+            return partial(self._take_tarball, state, commit)
+        shelf = self.shelf(state.name)
+        return _Attempt(self, remote, shelf, commit, None if have and shelf.worn() else have)
+
+    def _take_tarball(self, state: State, commit: str) -> int:
+        blocks = tarball(self.api, state.now or state.name, commit, self.choice.max_pack_bytes)
+        return self.drawer(state.name).replace(commit, blocks)
 
     def _check_known(self, before: State, commit: str) -> None:
         """A commit that was too large stays so."""
-        same = before.state == "too_large" and before.limit == self.max_bytes
+        same = before.state == "too_large" and before.limit == self._limit
         if same and commit and before.reason.startswith(commit):
             raise Refusal("too_large", before.reason)
 

@@ -6,26 +6,20 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-import pyarrow as pa
-
-from columns.document import DOCUMENT
 from columns.errors import InputError
 from columns.urls import without_login
+from sources.archives import Limits
 from sources.bigquery import BigQueryConfig
 from sources.bigquery.cost import Confirm
-from sources.blobs import Blob, read_blobs
+from sources.blobs import Blob
 from sources.config import IngestConfig
-from sources.files import File, Origin, file_batches, path_text
-from sources.git import GitUnit, TooManyEntries, sized_blobs
-from sources.github import away
+from sources.git import TooManyEntries, sized_blobs
 from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.crawl import Crawl, Watch
-from sources.github.facts import Facts
 from sources.github.lists import (
     QUERY,
     SUFFIXES,
@@ -38,41 +32,12 @@ from sources.github.lists import (
     from_search,
 )
 from sources.github.patience import Clock, WallClock, say
-from sources.github.refusals import Refusal
 from sources.github.states import State
-from sources.unit import Listing, Skipped, chunks, stamp
+from sources.github.units import GithubUnit, TarballUnit
+from sources.jsonl import TYPICAL_RATIO
+from sources.unit import Listing, Skipped, Unit, chunks, stamp
 
 FORM = "github:LIST_FILE, github:QUERY.sql, github:OWNER/NAME[@REF], github:org:NAME or github:search:QUERY"
-
-
-@dataclass(frozen=True)
-class GithubUnit(GitUnit):
-    """Some blobs of one commit of a repository on GitHub, in path order, with what is known about the repository.
-
-    ``location`` is the store's; a machine that does not see it fetches the commit from ``origin`` for itself.
-    """
-
-    facts: Facts
-    origin: away.Origin
-
-    def read(self, config: IngestConfig, batch_bytes: int, skipped: Skipped) -> Iterator[pa.RecordBatch]:
-        """Read the blobs; one over ``config.max_bytes`` keeps its row, without a size, as "too_large".
-
-        Where the commit can neither be found nor fetched, every row says why.
-        """
-        origin = Origin("github", self.name, self.commit, f"github {self.commit}")
-        for batch in file_batches(self._files(config.max_bytes), origin, config, batch_bytes):
-            yield _with_facts(batch, self.facts)
-
-    def _files(self, max_bytes: int) -> Iterator[File]:
-        folder = self.location
-        try:
-            if not os.path.isdir(folder):
-                folder = away.fetched(self.origin, max_bytes)
-        except (Refusal, OSError) as error:
-            reason = error.reason if isinstance(error, Refusal) else f"{error.strerror}"
-            return (_lost(blob, f"unreadable: not fetched: {reason}") for blob in self.blobs)
-        return read_blobs(folder, self.blobs, max_bytes, filtered=True)
 
 
 @dataclass(frozen=True)
@@ -80,6 +45,7 @@ class GithubSource:
     """Repositories by a list's or a query's path, ``owner/name``, ``org:NAME`` or ``search:QUERY``.
 
     ``bigquery``: how a query is run; ``confirm`` gets its estimate before it is billed.
+    ``limits``: what is too much for a tarball.
     ``watch`` is told how many repositories have got their state, and of how many; by any thread, one at a time.
 
     >>> GithubSource("pallets/flask@3.0.0").spec
@@ -90,6 +56,7 @@ class GithubSource:
     choice: GithubChoice = field(default_factory=GithubChoice)
     github: GithubConfig = field(default_factory=GithubConfig.from_environment)
     bigquery: BigQueryConfig = field(default_factory=BigQueryConfig)
+    limits: Limits = field(default_factory=Limits)
     confirm: Confirm | None = field(default=None, repr=False, compare=False)
     clock: Clock = field(default_factory=WallClock, repr=False, compare=False)
     say: Callable[[str], None] = field(default=say, repr=False, compare=False)
@@ -119,7 +86,11 @@ class GithubSource:
         try:
             skipped: Skipped = Counter()
             wanted = distinct(self._wanted(config, crawl, skipped), skipped)
-            listing = _listing(crawl, _present(crawl.run(wanted), skipped), config, skipped)
+            present = _present(crawl.run(wanted), skipped)
+            if self.github.transport == "tarball":
+                listing = _tarballs(crawl, present, self.limits, skipped)
+            else:
+                listing = _listing(crawl, present, config, skipped)
         except BaseException:
             crawl.close()
             raise
@@ -166,7 +137,7 @@ class _Read(NamedTuple):
 
 
 def _listing(crawl: Crawl, states: list[State], config: IngestConfig, skipped: Skipped) -> Listing:
-    units: list[GithubUnit] = []
+    units: list[Unit] = []
     files = total = 0
     for state, read in zip(states, crawl.each(partial(_read, crawl, config), states), strict=True):
         folder, name = crawl.shelf(state.name).folder, state.now or state.name
@@ -176,9 +147,31 @@ def _listing(crawl: Crawl, states: list[State], config: IngestConfig, skipped: S
         ]
         skipped.update(read.skipped)
         files, total = files + len(read.blobs), total + sum(size for _, size in read.blobs)
-    identities = [(state.now or state.name, state.commit, *state.facts) for state in states]
-    pinned = f"github:{states[0].now or states[0].name}@{states[0].commit}" if len(states) == 1 else ""
-    return Listing(tuple(units), skipped, files, total, stamp=stamp(identities), pinned=pinned)
+    return Listing(tuple(units), skipped, files, total, stamp=stamp(_identities(states)), pinned=_pin(states))
+
+
+def _tarballs(crawl: Crawl, states: list[State], limits: Limits, skipped: Skipped) -> Listing:
+    """A unit per tarball; what is in it is known when it is read."""
+    limits = replace(limits, members=min(limits.members, crawl.choice.max_entries))
+    units = []
+    for state in states:
+        path, name = crawl.drawer(state.name).path(state.commit), state.now or state.name
+        packed = os.path.getsize(path)
+        origin = crawl.origin(state)
+        size = packed * TYPICAL_RATIO
+        units.append(TarballUnit(name, path, size, state.commit, packed, limits, state.facts, origin))
+    total = sum(unit.bytes for unit in units)
+    identity = stamp([("tarball", limits), *_identities(states)])
+    return Listing(tuple(units), skipped, len(units), total, stamp=identity, pinned=_pin(states))
+
+
+def _identities(states: list[State]) -> list[tuple[object, ...]]:
+    return [(state.now or state.name, state.commit, *state.facts) for state in states]
+
+
+def _pin(states: list[State]) -> str:
+    """The spec of the one repository at its commit; none for several."""
+    return f"github:{states[0].now or states[0].name}@{states[0].commit}" if len(states) == 1 else ""
 
 
 def _read(crawl: Crawl, config: IngestConfig, state: State) -> _Read:
@@ -191,17 +184,3 @@ def _read(crawl: Crawl, config: IngestConfig, state: State) -> _Read:
         return _Read([], Counter(repository_too_large=1))
     except InputError:
         return _Read([], Counter(repository_failed=1))
-
-
-def _lost(blob: Blob, problem: str) -> File:
-    return File(path_text(blob.path), None, None, problem, blob.blob_id)
-
-
-def _with_facts(batch: pa.RecordBatch, facts: Facts) -> pa.RecordBatch:
-    updated = datetime.fromisoformat(facts.updated) if facts.updated else None
-    values = {name: getattr(facts, name) for name in ("license", "stars", "forks", "fork_of")}
-    values["updated"] = updated
-    for name, value in values.items():
-        place, kind = DOCUMENT.get_field_index(name), DOCUMENT.field(name)
-        batch = batch.set_column(place, kind, pa.array([value] * batch.num_rows, kind.type))
-    return batch

@@ -30,7 +30,7 @@ class State(NamedTuple):
 
     ``state``: one of `sources.github.refusals.STATES`, ``reason`` in words when nothing was fetched; ``now``: its
     name today, another one when it has moved; ``commit``: what the store holds, "" for nothing; ``limit``: blobs
-    over so many bytes were left out; ``bytes``: of packs fetched for it so far; ``etag``: of its metadata;
+    over so many bytes were left out, -1 of a tarball; ``bytes``: fetched for it so far; ``etag``: of its metadata;
     ``round``: when it was looked at.
     """
 

@@ -116,6 +116,18 @@ def redirected(response: urllib3.BaseHTTPResponse, url: str) -> str:
     return target
 
 
+def onward(response: urllib3.BaseHTTPResponse, url: str) -> str:
+    """Where a redirect leads, whatever the host, for requests that carry no secret; `Refusal` when it leaves TLS."""
+    try:
+        target = urljoin(url, response.headers.get("Location", ""))
+        scheme, host = urlsplit(target).scheme, urlsplit(target).hostname
+    except ValueError:
+        scheme, host = "", None
+    if not host or "@" in urlsplit(target).netloc or scheme not in ("https", urlsplit(url).scheme):
+        raise Refusal("failed", f"{response.status}: redirected to nowhere")
+    return target
+
+
 def _next(response: urllib3.BaseHTTPResponse) -> bytes:
     try:
         return response.read1(_BLOCK)
