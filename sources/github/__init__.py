@@ -14,6 +14,7 @@ The map:
     remote    git's smart HTTP protocol           packets   its framing
     shelf     one repository's object store       web       HTTP with limits
     away      the same on another machine
+    proxies   those of the environment
     patience  when to ask again                   refusals  why a repository is not read
 """
 

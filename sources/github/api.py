@@ -18,11 +18,11 @@ from sources.github.config import GithubConfig
 from sources.github.facts import facts_of_api
 from sources.github.patience import patiently, retry_after, wait_text
 from sources.github.refusals import Passing, Refusal
+from sources.github.remote import OBJECT_ID
 from sources.github.tokens import Token, Tokens
 from sources.github.web import REDIRECTS, Web, check_status, let_go, onward, redirected
 
 UNCHANGED = 304
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _BODY_BYTES = 16 << 20
 _MAX_REDIRECTS = 5
@@ -91,7 +91,7 @@ class Api:
             raise Refusal("forbidden", "private")
         data = self.get(f"/repos/{name}/commits/{quote(ref or 'HEAD', safe='')}").data
         commit = data.get("sha") if isinstance(data, dict) else None
-        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+        if not isinstance(commit, str) or not OBJECT_ID.fullmatch(commit):
             raise Refusal("failed", "the API's answer names no commit")
         return commit
 

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 import urllib3
 
 from sources.github.packets import DELIMITER, FLUSH, lines, pack_bytes, packet
-from sources.github.refusals import Refusal
+from sources.github.refusals import Passing, Refusal
 from sources.github.web import AGENT, REDIRECTS, Web, check_status, let_go, redirected
 
-OBJECT_ID = re.compile(r"[0-9a-f]{40}")
+OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
+_SHA1 = 40
 _SMALL = 16 << 20
 _VERSION = {"Git-Protocol": "version=2"}
 _MAX_REDIRECTS = 5
@@ -38,6 +39,7 @@ class Remote:
         self.server = server
         self.url = url
         self._discovered = False
+        self._own: dict[str, str] = {}
 
     def head(self, ref: str | None) -> str:
         """The commit that a branch or tag, or HEAD, points to now; "" without commits, `Refusal` without the ref."""
@@ -65,12 +67,25 @@ class Remote:
             wishes += ["thin-pack", f"shallow {have}", f"have {have}"]
         if "filter" in abilities["fetch"].split():
             wishes.append(f"filter blob:limit={limit + 1}")
-        response = self._command("fetch", [*wishes, "done"])
+        response = self._command("fetch", [*wishes, "done"], "sha1" if len(commit) == _SHA1 else "sha256")
         return pack_bytes(self.server.web.blocks(response, max_bytes))
 
     def _refs(self, names: list[str]) -> dict[str, str]:
+        """Refs; a server that breaks off may do so since this repository's ids are longer than its others'."""
         wishes = ["peel", *(f"ref-prefix {name}" for name in names)]
-        response = self._command("ls-refs", wishes)
+        response = self._command("ls-refs", wishes, self._format())
+        try:
+            return self._read_refs(response)
+        except Passing:
+            if self._discovered:
+                raise
+        self._discover()
+        return self._read_refs(self._command("ls-refs", wishes, self._format()))
+
+    def _format(self) -> str:
+        return self._abilities().get("object-format", "sha1")
+
+    def _read_refs(self, response: urllib3.BaseHTTPResponse) -> dict[str, str]:
         found = {}
         for line in lines(self.server.web.blocks(response, _SMALL)):
             words = line.split(" ")
@@ -79,8 +94,8 @@ class Remote:
                 found[words[1]] = peeled[0] if peeled else words[0]
         return found
 
-    def _command(self, name: str, wishes: list[str]) -> urllib3.BaseHTTPResponse:
-        known = {"agent": AGENT, "object-format": "sha1"}
+    def _command(self, name: str, wishes: list[str], object_format: str) -> urllib3.BaseHTTPResponse:
+        known = {"agent": AGENT, "object-format": object_format}
         named = [f"{key}={known[key]}" for key in known if key in self._abilities()]
         head = b"".join(packet(line) for line in (f"command={name}", *named))
         body = head + DELIMITER + b"".join(packet(wish) for wish in wishes) + FLUSH
@@ -105,6 +120,8 @@ class Remote:
         return response
 
     def _abilities(self) -> dict[str, str]:
+        if self._own:
+            return self._own
         if self.server.abilities is None:
             self._discover()
         assert self.server.abilities is not None
@@ -124,7 +141,9 @@ class Remote:
             list(lines(_announced(self.server.web.blocks(self._checked(response), _SMALL))))
         )
         self.url, self._discovered = url.removesuffix(suffix), True
-        self.server.abilities = found
+        self._own = found
+        if self.server.abilities is None:
+            self.server.abilities = found
 
 
 def _announced(blocks: Iterator[bytes]) -> Iterator[bytes]:

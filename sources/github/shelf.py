@@ -19,7 +19,9 @@ from sources.stopping import Stop
 
 MAX_PACKS = 8
 
-_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n"
+_CONFIG = "[core]\n\trepositoryformatversion = {}\n\tbare = true\n[gc]\n\tauto = 0\n"
+_SHA256 = "[extensions]\n\tobjectFormat = sha256\n"
+_SHA256_DIGITS = 64
 _REF = "refs/thresher/commit"
 _INDEX = ("index-pack", "--stdin")
 
@@ -62,7 +64,7 @@ class Shelf:
         parent, name = os.path.split(self.folder)
         unfinished = os.path.join(parent, f".tmp-{name}")
         self._remove(unfinished)
-        _initialise(unfinished)
+        _initialise(unfinished, sha256=len(commit) == _SHA256_DIGITS)
         try:
             taken = _index(unfinished, [], blocks, limits, self._stop)
             self._stop.check()
@@ -87,11 +89,11 @@ class Shelf:
                 os.unlink(os.path.join(packs, name))
 
 
-def _initialise(folder: str) -> None:
+def _initialise(folder: str, *, sha256: bool) -> None:
     for inner in ("objects/pack", "objects/info", "refs/thresher"):
         os.makedirs(os.path.join(folder, inner))
     _write(os.path.join(folder, "HEAD"), f"ref: {_REF}")
-    _write(os.path.join(folder, "config"), _CONFIG)
+    _write(os.path.join(folder, "config"), _CONFIG.format(1) + _SHA256 if sha256 else _CONFIG.format(0))
 
 
 def _write(path: str, line: str) -> None:

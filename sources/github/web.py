@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
+from threading import Lock
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
 from sources.github.config import GithubConfig
 from sources.github.patience import Clock, retry_after
+from sources.github.proxies import Proxies, Proxy
 from sources.github.refusals import Passing, Refusal, refusal_of_status
 from sources.stopping import Stop
 
@@ -21,20 +24,18 @@ _CONNECT_SECONDS = 10.0
 
 
 class Web:
-    """Connections to any host, at most ``config.connections`` each, kept open between requests."""
+    """Connections to any host, at most ``config.connections`` each, kept open between requests.
+
+    Proxies of the environment are used.
+    """
 
     def __init__(self, config: GithubConfig, clock: Clock, stop: Stop) -> None:
         self.config = config
         self.clock = clock
         self.stop = stop
-        self._pool = urllib3.PoolManager(
-            num_pools=4,
-            maxsize=config.connections,
-            block=True,
-            retries=False,
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=float(config.stall_seconds)),
-            headers={"User-Agent": AGENT},
-        )
+        self._proxies = Proxies()
+        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._turn = Lock()
 
     def ask(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
@@ -42,7 +43,7 @@ class Web:
         """Send a request and return the response unread; `Passing` when no response comes."""
         self.stop.check()
         try:
-            return self._pool.request(
+            return self._pool(url).request(
                 method,
                 url,
                 body=body,
@@ -53,6 +54,27 @@ class Web:
             )
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
             raise Passing(f"no answer: {_kind(error)}") from None
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        proxy = self._proxies.of(url)
+        key = f"{urlsplit(url).scheme} {proxy.url}" if proxy else ""
+        with self._turn:
+            if key not in self._pools:
+                self._pools[key] = self._new_pool(proxy)
+            return self._pools[key]
+
+    def _new_pool(self, proxy: Proxy | None) -> urllib3.PoolManager:
+        options: dict[str, Any] = {
+            "num_pools": 4,
+            "maxsize": self.config.connections,
+            "block": True,
+            "retries": False,
+            "timeout": urllib3.Timeout(connect=_CONNECT_SECONDS, read=float(self.config.stall_seconds)),
+            "headers": {"User-Agent": AGENT},
+        }
+        if proxy is None:
+            return urllib3.PoolManager(**options)
+        return urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options)
 
     def read(self, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
         """The whole body and the connection back to the pool; `Refusal` over ``limit`` bytes."""
@@ -82,7 +104,8 @@ class Web:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.clear()
+        for pool in self._pools.values():
+            pool.clear()
 
 
 def let_go(response: urllib3.BaseHTTPResponse) -> None:

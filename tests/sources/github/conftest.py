@@ -23,6 +23,9 @@ from sources.github import GithubChoice, GithubConfig, GithubSource  # noqa: E40
 def no_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GITHUB_TOKENS", "GITHUB_TOKEN", "GH_TOKEN", "GITHUB_API_URL", "GITHUB_SERVER_URL"):
         monkeypatch.delenv(name, raising=False)
+    for scheme in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
+        monkeypatch.delenv(f"{scheme}_PROXY".upper(), raising=False)
 
 
 @pytest.fixture

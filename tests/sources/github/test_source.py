@@ -384,3 +384,19 @@ def test_logins_in_urls_are_refused_unseen(where):
         GithubSource(where)
     assert "secret" not in str(caught.value)
     assert "token" not in str(caught.value)
+
+
+def test_repositories_whose_ids_are_sha256(make, source, upstream, tmp_path):
+    """Also beside others on one server, which is asked what it can do only once, and from the second time on."""
+    make("a/b")
+    folder = Path(upstream.root, "new", "ids.git")
+    git(tmp_path, "init", "-q", "--object-format=sha256", "-b", "main", str(folder))
+    first = change(folder, "a.py", b"a = 1\n")
+    for names in (["a/b", "new/ids"], ["new/ids"], [f"new/ids@{first}"]):
+        table, skipped, _ = read_source(source(*names, store=str(tmp_path / f"s{len(names[0])}")))
+        row = table.to_pylist()[-1]
+        assert (row["repo"], row["ref"], row["content"], skipped) == ("new/ids", first, "a = 1\n", {})
+        assert row["blob_id"] == git(folder, "rev-parse", "HEAD:a.py")
+    second = change(folder, "b.py", b"b = 2\n")
+    table, _, _ = read_source(source("new/ids", store=str(tmp_path / "s7")))
+    assert (table.num_rows, set(table["ref"].to_pylist())) == (2, {second})
