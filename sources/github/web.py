@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from http.client import HTTPException
 from threading import Lock
 from typing import Any
@@ -53,6 +55,7 @@ class Web:
                 redirect=False,
             )
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+            self.stop.check()
             raise Passing(f"no answer: {_kind(error)}") from None
 
     def _pool(self, url: str) -> urllib3.PoolManager:
@@ -87,14 +90,22 @@ class Web:
         """
         start, total = self.clock.now(), 0
         try:
-            while block := _next(response):
-                self.stop.check()
-                total += len(block)
-                self._check(total, limit, self.clock.now() - start)
-                yield block
+            with self.stop.ending(partial(_silence, response)):
+                while block := self._next(response):
+                    self.stop.check()
+                    total += len(block)
+                    self._check(total, limit, self.clock.now() - start)
+                    yield block
             response.release_conn()
         finally:
             let_go(response)
+
+    def _next(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        try:
+            return response.read1(_BLOCK)
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+            self.stop.check()
+            raise Passing(f"the answer broke off: {_kind(error)}") from None
 
     def _check(self, total: int, limit: int, seconds: float) -> None:
         if total > limit:
@@ -112,6 +123,12 @@ def let_go(response: urllib3.BaseHTTPResponse) -> None:
     """Close a response that may not have been read to its end, and give its place in the pool back."""
     response.close()
     response.release_conn()
+
+
+def _silence(response: urllib3.BaseHTTPResponse) -> None:
+    """Let a read in another thread end now, as if the server had hung up."""
+    with suppress(ValueError, RuntimeError, OSError):
+        response.shutdown()
 
 
 def check_status(response: urllib3.BaseHTTPResponse, now: float) -> None:
@@ -149,13 +166,6 @@ def onward(response: urllib3.BaseHTTPResponse, url: str) -> str:
     if not host or "@" in urlsplit(target).netloc or scheme not in ("https", urlsplit(url).scheme):
         raise Refusal("failed", f"{response.status}: redirected to nowhere")
     return target
-
-
-def _next(response: urllib3.BaseHTTPResponse) -> bytes:
-    try:
-        return response.read1(_BLOCK)
-    except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-        raise Passing(f"the answer broke off: {_kind(error)}") from None
 
 
 def _kind(error: Exception) -> str:

@@ -23,7 +23,7 @@ from sources.github import GithubConfig
 from sources.github.patience import WallClock
 from sources.github.proxies import Proxies
 from sources.github.refusals import Passing
-from sources.github.web import Web
+from sources.github.web import Web, let_go
 from sources.stopping import Stop
 
 SECRET = "pr0xyS3cret"
@@ -134,13 +134,12 @@ def test_proxies_that_cannot_be_used(text, source, monkeypatch):
     assert SECRET not in str(caught.value)
 
 
-def test_each_scheme_has_its_own_login(proxy, make, source, monkeypatch):
+def test_each_scheme_has_its_own_login(proxy, upstream, monkeypatch):
     place, seen = proxy
     monkeypatch.setenv("http_proxy", f"http://one:1@{place}")
     monkeypatch.setenv("https_proxy", f"http://two:2@{place}")
     web = Web(GithubConfig(), WallClock(), Stop())
-    make("a/b")
-    read_source(source("a/b"))
+    let_go(web.ask("GET", f"{upstream.url}/x", {}))
     with pytest.raises(Passing):
         web.ask("GET", "https://example.invalid/x", {})
     web.close()
