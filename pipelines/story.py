@@ -22,7 +22,7 @@ from pipelines.cutting import Cut, cut_sections, cuts_of
 from pipelines.finished import Finished
 from pipelines.lookup import LISTED, FileName, find
 from pipelines.overlapping import Overlap, overlap_lines, overlaps_of
-from pipelines.wording import cited, count, counted, measured, plain, size, some
+from pipelines.wording import cited, count, counted, measured, plain, problem, size, some
 
 LICENSE = "license_"
 COLOURS = {
@@ -232,7 +232,9 @@ def render(story: Story, console: Console) -> None:
     console.print(Text(f"{' · '.join(about)} · {story.file.doc_id}", "dim", overflow="fold"))
     console.print(Text(f"\n{story.verdict}\n", "bold green" if story.kept else "bold red", overflow="fold"))
     if story.problem:
-        console.print(Text(f"problem: {plain(story.problem)}\n", "yellow", overflow="fold"))
+        console.print(
+            Text(f"problem: {plain(story.problem)} ({problem(story.problem)})\n", "yellow", overflow="fold")
+        )
     _render_rules(story, console)
     _render_facts(story, console)
     for heading, lines in _sections(story):

@@ -12,7 +12,19 @@ from rich.text import Text
 
 from columns.files import Place
 from pipelines.finished import Finished
-from pipelines.wording import LEAK_ACTIONS, count, counted, plain, share, size, some, step_meaning, step_title
+from pipelines.wording import (
+    LEAK_ACTIONS,
+    count,
+    counted,
+    plain,
+    problem,
+    share,
+    size,
+    skipped,
+    some,
+    step_meaning,
+    step_title,
+)  # fmt: skip
 
 MANY_RULES, IDLE_NAMED = 20, 5
 FACTS = ("rows", "reused", "moved", "measured")
@@ -48,6 +60,7 @@ def summarise(place: Place) -> dict[str, Any]:
         "licenses": dict(dataset.section("licenses")),
         "privacy": dict(dataset.section("privacy")),
         "problems": dict(dataset.section("documents", "problems")),
+        "skipped": dict(dataset.section("documents", "skipped")),
         "fingerprints": dict(dataset.section("fingerprints")),
     }
 
@@ -91,8 +104,18 @@ def render(summary: dict[str, Any], console: Console) -> None:
         names = some([plain(step["rule"]) for step in idle], IDLE_NAMED)
         console.print(Text(f"{counted(len(idle), 'rule')} removed nothing: {names} (--json has all)", "dim"))
     console.print(_totals(summary))
+    render_left(summary, console)
+
+
+def render_left(summary: Mapping[str, Any], console: Console) -> None:
+    """Print what could not be read and what was left out, each with its number and its reason in words."""
     for name, number in sorted(summary["problems"].items()):
-        console.print(Text.assemble(("problem  ", "yellow"), f"{plain(name)}: {counted(number, 'file')}"))
+        said = f"{plain(name)}: {counted(number, 'file')}, {problem(name)}"
+        console.print(Text.assemble(("problem    ", "yellow"), said))
+    for name, number in sorted(summary["skipped"].items()):
+        console.print(
+            Text.assemble(("left out   ", "yellow"), f"{plain(name)}: {count(number)}, {skipped(name)}")
+        )
 
 
 def _funnel(steps: Sequence[Mapping[str, Any]]) -> Table:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from columns.document import PROBLEMS
+
 if TYPE_CHECKING:
     from pipelines.finished import Rule
 
@@ -34,6 +36,33 @@ _STEPS: Mapping[str, tuple[str, str]] = {
         "The same or almost the same text as a file of it (--against)",
     ),
     "near_duplicate": ("Near-duplicates", "Almost the same text as a file that is kept instead"),
+}
+SKIPPED: Mapping[str, str] = {
+    "duplicate_name": "members of an archive whose name another one had before",
+    "duplicate_repository": "repositories named twice, or under an old name too",
+    "empty_repository": "repositories without a commit",
+    "folder_loop": "folders that were met before",
+    "hardlink": "hard links in archives",
+    "ignored": "what .gitignore files name",
+    "large_gitignore": ".gitignore files over 1 MiB, not asked",
+    "malformed_list_row": "rows of a list that could not be read",
+    "nested_archive": "archives and compressed files inside archives, not entered",
+    "not_a_file": "pipes, sockets and devices",
+    "not_a_repository": "entries of a list that name no repository",
+    "other_language": "files of languages that are not selected",
+    "path_too_long": "names over the limit of length",
+    "repository_failed": "repositories that could not be fetched or listed",
+    "repository_forbidden": "private or blocked repositories",
+    "repository_gone": "repositories that are not there any more",
+    "repository_left_out": "repositories that the recipe's github section leaves out",
+    "repository_too_large": "repositories over the limits of size or number of files",
+    "sparse": "sparse members of archives",
+    "submodule": "submodules, not fetched",
+    "symlink": "symbolic links, not followed",
+    "truncated_list": "lists that end in the middle",
+    "unreadable_folder": "folders that could not be opened",
+    "unsafe_path": "members of archives with a name that leads out of a folder",
+    "version_control": "folders of git, Mercurial and Subversion, not entered",
 }
 LEAK_ACTIONS: Mapping[str, str] = {
     "drop": "dropped",
@@ -175,6 +204,24 @@ def cited(status: str, source: str) -> str:
     """
     said = ", ".join(part for part in (status, source) if part)
     return f"({said})" if said else ""
+
+
+def skipped(reason: str) -> str:
+    """What was left out for a reason that sources count, for people; an unknown reason stays as it is.
+
+    >>> skipped("submodule"), skipped("new_reason")
+    ('submodules, not fetched', 'new_reason')
+    """
+    return SKIPPED.get(reason, plain(reason))
+
+
+def problem(kind: str) -> str:
+    """Why a file has no text, for people: a problem, or its first word.
+
+    >>> problem("binary"), problem("malformed: line 3: no object")
+    ('not text: NUL bytes in an undeclared encoding', 'a row or line that is not what its format says')
+    """
+    return PROBLEMS.get(kind.partition(":")[0], plain(kind))
 
 
 def step_title(rule: str) -> str:

@@ -55,6 +55,7 @@ def render_report(dataset: Finished) -> str:
         "most_open": MOST_OPEN, **_license_charts(dataset), **_privacy_chart(dataset),
         "tokens": _tokens(dataset), "values": list(recipe_values(dataset)),
         "problems": sorted(dataset.section("documents", "problems").items(), key=lambda item: (-item[1], item[0])),
+        "skipped": sorted(dataset.section("documents", "skipped").items(), key=lambda item: (-item[1], item[0])),
         "unreadable": found.examples.get(UNREADABLE, []), "recipe": dataset.section("recipe"),
         "test_levels": LEVELS,
         "recalls": list(recalls(dataset.section("contamination", "selftest"))),
@@ -73,6 +74,7 @@ def _template() -> Any:
         "plain": wording.plain, "count": wording.count, "size": wording.size, "measured": wording.measured,
         "title": wording.step_title, "meaning": wording.step_meaning, "named": named,
     }  # fmt: skip
+    environment.filters |= {"problem": wording.problem, "left_out": wording.skipped}
     environment.globals |= {"share": wording.share, "counted": wording.counted}
     return environment.from_string((resources.files("pipelines.report") / "page.html.j2").read_text("utf-8"))
 
