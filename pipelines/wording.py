@@ -40,7 +40,7 @@ _STEPS: Mapping[str, tuple[str, str]] = {
 SKIPPED: Mapping[str, str] = {
     "duplicate_name": "members of an archive whose name another one had before",
     "duplicate_repository": "repositories named twice, or under an old name too",
-    "empty_repository": "repositories without a commit",
+    "empty_repository": "repositories without a commit, or without files",
     "folder_loop": "folders that were met before",
     "hardlink": "hard links in archives",
     "ignored": "what .gitignore files name",

@@ -14,6 +14,7 @@ The map:
     git         repositories: commits, clones   gitprogram  the git program, sandboxed
     blobs       contents of a commit
     parquet     row groups                      rows        rows of a table as documents
+    folded      rows of repositories, by file
     jsonl       JSON lines                      lines, inflate  bounded lines; gzip and zstd
     archives    tar and zip archives            ignored     the patterns of .gitignore files
     notebooks   Jupyter notebooks as code       github      repositories of lists, and what GitHub says of them

@@ -71,8 +71,6 @@ def require_content(
 
 
 def _hint(header: Mapping[str, str], names: Iterable[str]) -> str:
-    if "files" in names:
-        return "one row per repository is not read: write one row per file first, with its text as content"
     if "blob_id" in header:
         return "a list of blob ids holds no text (The Stack v2 is published so): add the contents as column content"
     return "--column content=NAME says which column holds the text of the files"

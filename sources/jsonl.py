@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from sources.cells import from_values, mended
 from sources.config import IngestConfig
+from sources.folded import FILES, files_of, read_header
 from sources.headers import ALIASES, require_content, resolve
 from sources.inflate import Broken, blocks
 from sources.lines import Line, numbered_lines
@@ -45,7 +46,7 @@ class JsonlUnit(Unit):
         """Read the file; a bad line costs itself, a broken stream what follows the break."""
         held: list[Row] = []
         total = 0
-        for row in _rows(self, config):
+        for row in _rows(self, config, skipped):
             weight = _weight(row)
             if held and (total + weight > batch_bytes or len(held) == _BATCH_ROWS):
                 yield row_batch("jsonl", _table(held), config, skipped)
@@ -106,38 +107,56 @@ def _check_first_line(location: Location, config: IngestConfig) -> None:
         value = None if line is None or line.data is None else parse_line(line.data)[0]
     except (ValueError, OSError, Broken):
         return
-    if isinstance(value, dict):
+    if not isinstance(value, dict):
+        return
+    if files_of(value, config.columns) is None:
         require_content(location.name, value, config.columns)
+    elif value[FILES] and isinstance(value[FILES][0], dict):
+        read_header(location.name, value, value[FILES][0], config.columns)
 
 
-def _rows(unit: JsonlUnit, config: IngestConfig) -> Iterator[Row]:
+def _rows(unit: JsonlUnit, config: IngestConfig, skipped: Skipped) -> Iterator[Row]:
     number = 0
     try:
         for line in numbered_lines(blocks(unit.location), config.line_limit):
             number = line.number
             if line.data is None or line.data.strip():
-                yield _row(line, f"{unit.name}#line={line.number}", config)
+                yield from _line_rows(line, f"{unit.name}#line={line.number}", config, skipped)
     except (Broken, OSError) as error:
         kind = "truncated" if isinstance(error, Broken) else "unreadable"
         yield _problem(unit.name, f"{kind}: after line {number}: {one_line(error)}")
 
 
-def _row(line: Line, place: str, config: IngestConfig) -> Row:
+def _line_rows(line: Line, place: str, config: IngestConfig, skipped: Skipped) -> Iterator[Row]:
+    """The file of a line, or the files where it is a repository."""
     if line.data is None:
-        return _problem(place, "too_large", line.size)
+        yield _problem(place, "too_large", line.size)
+        return
     try:
         value, lost = parse_line(line.data)
     except ValueError as error:
-        return _problem(place, f"malformed: line {line.number}: {error}")
-    if not isinstance(value, dict):
-        return _problem(
-            place, f"malformed: line {line.number}: expected an object, got {type(value).__name__}"
-        )
-    header = resolve(value, config.columns)
-    values = {ours: value[theirs] for ours, theirs in header.items()}
+        yield _problem(place, f"malformed: line {line.number}: {error}")
+        return
+    files = files_of(value, config.columns) if isinstance(value, dict) else None
+    if files is None:
+        named = _named(value, config) if isinstance(value, dict) else value
+        yield _row(named, place, line.number, lost=lost)
+        return
+    skipped["empty_repository"] += not files
+    for number, named in enumerate(files):
+        yield _row(named, f"{place} file={number}", line.number, lost=lost)
+
+
+def _named(value: dict[str, Any], config: IngestConfig) -> dict[str, Any]:
+    return {ours: value[theirs] for ours, theirs in resolve(value, config.columns).items()}
+
+
+def _row(values: Any, place: str, number: int, *, lost: bool) -> Row:
+    if not isinstance(values, dict):
+        return _problem(place, f"malformed: line {number}: expected an object, got {type(values).__name__}")
     content = values.get("content")
     if content is not None and not isinstance(content, str):
-        return _problem(place, f"malformed: line {line.number}: expected text, got {type(content).__name__}")
+        return _problem(place, f"malformed: line {number}: expected text, got {type(content).__name__}")
     return Row(place, _mended(values, content, lost=lost))
 
 

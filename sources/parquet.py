@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from columns.urls import without_login
 from sources.cells import column
 from sources.config import IngestConfig
 from sources.files import problem_row
+from sources.folded import FILES, Header, empty, inner_names, places, read_header, unfold
 from sources.headers import require_content, resolve
 from sources.locations import Location, locate, open_location
 from sources.rows import Table, row_batch
@@ -37,9 +39,9 @@ class ParquetUnit(Unit):
         at = self.first_row
         try:
             stream = _stream(self, config, batch_bytes)
-            while (batch := next(stream, None)) is not None:
-                documents = _documents(batch, self.name, at, config, skipped)
-                at += batch.num_rows
+            while (read := next(stream, None)) is not None:
+                documents = _documents(read, config, skipped)
+                at += read.rows
                 yield from split_by_bytes(documents, batch_bytes)
         except (pa.ArrowException, OSError) as error:
             lost = f"malformed: rows {at} to {self.first_row + self.rows - 1}: {one_line(error)}"
@@ -89,12 +91,12 @@ def _file_units(location: Location, config: IngestConfig) -> list[Unit]:
             open_location(location.url) as file,
             pq.ParquetFile(file, page_checksum_verification=True) as parquet,
         ):
-            names, footer = parquet.schema_arrow.names, parquet.metadata
+            schema, footer = parquet.schema_arrow, parquet.metadata
             groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
             sizes = [(group.num_rows, group.total_byte_size) for group in groups]
     except (pa.ArrowException, OSError) as error:
         return [_damaged(location, error)]
-    require_content(location.name, names, config.columns)
+    _check_columns(location.name, schema, config)
     units: list[Unit] = []
     first = 0
     for index, (rows, size) in enumerate(sizes):
@@ -103,33 +105,67 @@ def _file_units(location: Location, config: IngestConfig) -> list[Unit]:
     return units
 
 
+def _check_columns(name: str, schema: pa.Schema, config: IngestConfig) -> None:
+    inner = inner_names(schema, config.columns)
+    if inner is None:
+        require_content(name, schema.names, config.columns)
+    else:
+        read_header(name, schema.names, inner, config.columns)
+
+
 def _damaged(location: Location, error: Exception) -> DamagedUnit:
     kind = "unreadable" if isinstance(error, OSError) and error.errno else "truncated"
     return DamagedUnit(location.name, location.url, location.size, "parquet", f"{kind}: {one_line(error)}")
 
 
-def _stream(unit: ParquetUnit, config: IngestConfig, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+class _Read(NamedTuple):
+    """Columns as they were read, where each row is from; rows of the table that they are, and those without files."""
+
+    columns: dict[str, pa.Array]
+    places: list[str]
+    rows: int
+    void: int = 0
+
+
+def _stream(unit: ParquetUnit, config: IngestConfig, batch_bytes: int) -> Iterator[_Read]:
     with (
         open_location(unit.location) as file,
         pq.ParquetFile(file, page_checksum_verification=True) as parquet,
     ):
-        header = resolve(parquet.schema_arrow.names, config.columns)
+        schema = parquet.schema_arrow
+        inner = inner_names(schema, config.columns)
+        header = None if inner is None else read_header(unit.name, schema.names, inner, config.columns)
+        flat = resolve(schema.names, config.columns) if header is None else header.repository
         per_row = max(1, unit.bytes // max(1, unit.rows))
         rows = min(_MAX_ROWS, max(1, batch_bytes // per_row))
-        wanted = list(dict.fromkeys(header.values()))
+        wanted = list(dict.fromkeys([*flat.values(), *([] if header is None else [FILES])]))
         batches = parquet.iter_batches(rows, row_groups=[unit.group], columns=wanted, use_threads=False)
+        first = unit.first_row
         for batch in batches:
-            arrays = [batch.column(theirs) for theirs in header.values()]
-            yield pa.RecordBatch.from_arrays(arrays, names=list(header))
+            yield (
+                _rows(batch, flat, unit.name, first)
+                if header is None
+                else _files(batch, header, unit.name, first)
+            )
+            first += batch.num_rows
 
 
-def _documents(
-    batch: pa.RecordBatch, name: str, first: int, config: IngestConfig, skipped: Skipped
-) -> pa.RecordBatch:
-    columns = {ours: column(ours, batch.column(ours)) for ours in batch.schema.names if ours != "content"}
-    columns["content"] = _raw(batch.column("content"))
+def _rows(batch: pa.RecordBatch, header: Mapping[str, str], name: str, first: int) -> _Read:
     places = [f"{name}#row={row}" for row in range(first, first + batch.num_rows)]
-    return row_batch("parquet", Table(columns, places), config, skipped)
+    return _Read({ours: batch.column(theirs) for ours, theirs in header.items()}, places, batch.num_rows)
+
+
+def _files(batch: pa.RecordBatch, header: Header, name: str, first: int) -> _Read:
+    found = unfold(batch, header)
+    return _Read(found.columns, list(places(name, first, found)), batch.num_rows, empty(batch))
+
+
+def _documents(read: _Read, config: IngestConfig, skipped: Skipped) -> pa.RecordBatch:
+    columns = {ours: column(ours, values) for ours, values in read.columns.items() if ours != "content"}
+    columns["content"] = _raw(read.columns["content"])
+    if read.void:
+        skipped["empty_repository"] += read.void
+    return row_batch("parquet", Table(columns, read.places), config, skipped)
 
 
 def _raw(content: pa.Array) -> pa.Array:

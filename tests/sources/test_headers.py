@@ -124,5 +124,5 @@ def test_ids_without_contents_say_what_is_missing(tmp_path: Path) -> None:
         read(f"parquet:{tmp_path / 'ids.parquet'}")
     grouped = {"repo_name": "octo/hello", "revision_id": SHA, "files": [{"blob_id": BLOB, "path": "a.py"}]}
     pq.write_table(pa.Table.from_pylist([grouped]), tmp_path / "grouped.parquet")
-    with pytest.raises(InputError, match="one row per file first"):
+    with pytest.raises(InputError, match="files: no column of file contents"):
         read(f"parquet:{tmp_path / 'grouped.parquet'}")
