@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ class File(NamedTuple):
     raw: bytes | None
     problem: str | None = None
     blob_id: str | None = None
+    updated: datetime | None = None
 
 
 class Origin(NamedTuple):
@@ -31,6 +33,7 @@ class Origin(NamedTuple):
     repo: str
     ref: str | None
     provenance: str
+    license: str | None = None
 
 
 def path_text(raw: bytes) -> str:
@@ -74,6 +77,8 @@ def _batch(files: list[File], origin: Origin, config: IngestConfig) -> pa.Record
         "lossy": text.lossy,
         "size": [file.size for file in files],
         "language": [selected_language(path, config) for path in paths],
+        "license": [origin.license] * rows,
+        "updated": [file.updated for file in files],
         "source": [origin.source] * rows,
         "provenance": [origin.provenance + path if by_file else origin.provenance for path in paths],
         "problem": pc.coalesce(pa.array([file.problem for file in files], pa.string()), text.problem),

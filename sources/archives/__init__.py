@@ -9,6 +9,7 @@ The map:
     tars      members of a tar stream     zips     a zip archive's directory
     feed      exact reads of a stream     unzip    one member of a zip archive
     choice    which members are read      names    safe paths; repository and ref by name
+    packages  metadata of released packages; times of members
 """
 
 from sources.archives.limits import Limits

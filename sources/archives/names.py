@@ -104,7 +104,8 @@ def identify(archive: str, top: str, comment: bytes = b"") -> Identity:
     versioned = _BY_VERSION.fullmatch(_stem(file) if top == "package" else top)
     if versioned:
         return Identity(versioned["repo"], commit or versioned["ref"], top)
-    return Identity(_stem(file), commit, "")
+    named = _HERITAGE.fullmatch(_stem(file))
+    return Identity(_stem(file), commit or (f"swh:1:{named['kind']}:{named['hash']}" if named else None), "")
 
 
 def _owned(name: str, ref: str, commit: str | None, top: str) -> Identity:

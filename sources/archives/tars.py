@@ -26,7 +26,7 @@ _KINDS = {
 }
 _EXTENSIONS = {b"x", b"X", b"g", b"L", b"K"}
 _WITHOUT_DATA = {b"1", b"2", b"3", b"4", b"5", b"6"}
-_KEPT = {b"path", b"size", b"comment"}
+_KEPT = {b"path", b"size", b"comment", b"mtime"}
 _SPARSE = b"GNU.sparse."
 
 Records = Mapping[bytes, bytes]
@@ -34,18 +34,21 @@ Records = Mapping[bytes, bytes]
 
 class Member(NamedTuple):
     """One member: its name as stored, its kind ("file", "folder", "symlink", "hardlink", "sparse", "not_a_file"), the
-    bytes of data that follow, and the archive's comment (git writes the commit there)."""
+    bytes of data that follow, the archive's comment (git writes the commit there), and when it was changed, in seconds
+    since 1970."""
 
     name: bytes
     kind: str
     size: int
     comment: bytes
+    mtime: int | None = None
 
 
 class _Header(NamedTuple):
     name: bytes
     kind: bytes
     size: int
+    mtime: int | None
     extended: bool
 
 
@@ -90,7 +93,9 @@ def _header(block: bytes) -> _Header | None:
     name, prefix = _text(block[:100]), _text(block[345:500])
     if block[257:263] == b"ustar\0" and prefix:
         name = prefix + b"/" + name
-    return _Header(name, block[156:157], _number(block[124:136]), extended=block[482] != 0)
+    return _Header(
+        name, block[156:157], _number(block[124:136]), _time(block[136:148]), extended=block[482] != 0
+    )
 
 
 def _checksums(block: bytes) -> tuple[int, int]:
@@ -114,6 +119,14 @@ def _number(field: bytes) -> int:
     if number < 0:
         raise Refused("malformed: the header of a member holds no number where one is expected")
     return number
+
+
+def _time(field: bytes) -> int | None:
+    """A number, or None: a time that is none costs nothing."""
+    try:
+        return _number(field)
+    except Refused:
+        return None
 
 
 def _extension(header: _Header, raw: bytes) -> dict[bytes, bytes]:
@@ -146,7 +159,14 @@ def _member(header: _Header, records: Records) -> Member:
     kind = _KINDS.get(header.kind, "not_a_file")
     if kind == "file" and name.endswith(b"/"):
         kind = "folder"
-    return Member(name, "sparse" if _SPARSE in records else kind, size, records.get(b"comment", b""))
+    kind = "sparse" if _SPARSE in records else kind
+    return Member(name, kind, size, records.get(b"comment", b""), _pax_time(records, header.mtime))
+
+
+def _pax_time(records: Records, stated: int | None) -> int | None:
+    """Whole seconds of the pax record, which may hold fractions, else of the header."""
+    whole = records.get(b"mtime", b"").partition(b".")[0]
+    return int(whole) if whole.isdigit() and len(whole) < 20 else stated
 
 
 def _skip_sparse_map(header: _Header, feed: Feed) -> None:

@@ -12,7 +12,9 @@ import pyarrow as pa
 from sources.archives.choice import Choice
 from sources.archives.feed import Feed
 from sources.archives.limits import Limits, Refused
-from sources.archives.names import Identity, identify, top_folder
+from sources.archives.names import Identity, identify, safe_path, top_folder
+from sources.archives.packages import MAX_BYTES as METADATA_BYTES
+from sources.archives.packages import Package, changed, identified, is_metadata, may_be_package, read_package
 from sources.archives.tars import members
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, problem_row
@@ -42,6 +44,7 @@ class TarUnit(Unit):
             yield problem_row(SOURCE, self.name, self.name, lost[0], self.packed)
 
     def _files(self, choice: Choice, max_bytes: int, lost: list[str]) -> Iterator[tuple[Origin, File]]:
+        package = self._package() if may_be_package(self.name) else Package()
         feed = Feed(blocks(self.location), self.packed, self.limits)
         identity: Identity | None = None
         seen = 0
@@ -51,9 +54,12 @@ class TarUnit(Unit):
                 path = choice.path(member.name, member.kind)
                 if path is None:
                     continue
-                identity = identity or identify(self.name, top_folder(path), member.comment)
-                origin, below = place(self.name, identity, path)
-                yield origin, _file(feed, below, member.size, max_bytes)
+                identity = identity or identified(
+                    identify(self.name, top_folder(path), member.comment), package
+                )
+                origin, below = place(self.name, identity, path, package.license)
+                file = _file(feed, below, member.size, max_bytes)
+                yield origin, file._replace(updated=changed(member.mtime))
             feed.drain()
         except Broken as error:
             lost.append(f"truncated: after member {seen}: {error}")
@@ -62,13 +68,25 @@ class TarUnit(Unit):
         except OSError as error:
             lost.append(f"unreadable: after member {seen}: {error.strerror or one_line(error)}")
 
+    def _package(self) -> Package:
+        """What the package's metadata says: another pass, up to that member, which often is the last one."""
+        try:
+            feed = Feed(blocks(self.location), self.packed, self.limits)
+            for member in members(feed, self.limits):
+                path = safe_path(member.name) or ""
+                if member.kind == "file" and is_metadata(path) and member.size <= METADATA_BYTES:
+                    return read_package(path, feed.take(member.size))
+        except (Broken, Refused, OSError):
+            pass
+        return Package()
 
-def place(archive: str, identity: Identity, path: str) -> tuple[Origin, str]:
+
+def place(archive: str, identity: Identity, path: str, license: str | None = None) -> tuple[Origin, str]:
     """What the member's row says about where it is from, and its path below the identity's top folder."""
     repo, ref, top = identity
     if top and path.startswith(f"{top}/"):
-        return Origin(SOURCE, repo, ref, f"{archive}/{top}/"), path[len(top) + 1 :]
-    return Origin(SOURCE, repo, ref, f"{archive}/"), path
+        return Origin(SOURCE, repo, ref, f"{archive}/{top}/", license), path[len(top) + 1 :]
+    return Origin(SOURCE, repo, ref, f"{archive}/", license), path
 
 
 def too_large(path: str, size: int) -> File:

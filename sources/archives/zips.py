@@ -10,6 +10,7 @@ from __future__ import annotations
 import stat
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sources.archives.limits import Limits, Refused
@@ -36,6 +37,7 @@ class Entry(NamedTuple):
     crc: int
     method: int
     encrypted: bool
+    mtime: int | None = None
 
 
 class Directory(NamedTuple):
@@ -110,7 +112,28 @@ def _entry(fields: tuple[Any, ...], name: bytes, extra: bytes, shift: int) -> En
     size, packed, offset = _wide_sizes(fields[9], fields[8], fields[16], extra)
     name = _name(name, made >> 8, is_utf8=bool(flags & _UTF8))
     kind = _kind(name, fields[15] >> 16 if made >> 8 == _UNIX else 0)
-    return Entry(name, kind, offset + shift, packed, size, crc, method, bool(flags & _ENCRYPTED))
+    changed = _time(fields[5], fields[6], extra)
+    return Entry(name, kind, offset + shift, packed, size, crc, method, bool(flags & _ENCRYPTED), changed)
+
+
+def _time(clock: int, date: int, extra: bytes) -> int | None:
+    """Seconds since 1970: of the extended timestamp (extra field 0x5455), else of the DOS time, which has no zone."""
+    stamp = _extra(extra, 0x5455)
+    if len(stamp) >= 5 and stamp[0] & 1:
+        return int(struct.unpack_from("<l", stamp, 1)[0])
+    try:
+        found = datetime(
+            1980 + (date >> 9),
+            date >> 5 & 15,
+            date & 31,
+            clock >> 11,
+            clock >> 5 & 63,
+            2 * (clock & 31),
+            tzinfo=UTC,
+        )
+    except ValueError:
+        return None
+    return int(found.timestamp())
 
 
 def _wide_sizes(size: int, packed: int, offset: int, extra: bytes) -> tuple[int, int, int]:

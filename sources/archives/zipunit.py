@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from sources.archives.choice import Choice
 from sources.archives.limits import Limits, Refused
-from sources.archives.names import Identity, identify, top_folder
+from sources.archives.names import Identity, identify, safe_path, top_folder
+from sources.archives.packages import MAX_BYTES as METADATA_BYTES
+from sources.archives.packages import Package, changed, identified, is_metadata, may_be_package, read_package
 from sources.archives.tarunit import SOURCE, place, too_large
 from sources.archives.unzip import member_bytes
 from sources.archives.zips import Entry, read_directory
@@ -66,11 +68,27 @@ def zip_units(location: Location, config: IngestConfig, limits: Limits, skipped:
     except OSError as error:
         entries, comment, lost = (), b"", [f"unreadable: {one_line(error)}"]
     chosen = _chosen(entries, Choice(config, limits, skipped), location)
-    units = _units(location, list(_bounded(chosen, location.size, config, limits, lost)), comment, config)
+    package = _package(location, entries)
+    wanted = list(_bounded(chosen, location.size, config, limits, lost))
+    units = _units(location, wanted, comment, package, config)
     damaged = (
         DamagedUnit(location.name, location.url, location.size, SOURCE, problem) for problem in lost[:1]
     )
     return [*units, *damaged]
+
+
+def _package(location: Location, entries: Sequence[Entry]) -> Package:
+    """What the metadata of a wheel or of another package says; nothing where it cannot be read."""
+    for entry in entries if may_be_package(location.name) else ():
+        path = safe_path(entry.name) or ""
+        if entry.kind == "file" and is_metadata(path) and entry.size <= METADATA_BYTES:
+            try:
+                with open_location(location.url) as archive:
+                    raw, _ = member_bytes(archive, entry)
+            except OSError:
+                raw = None
+            return Package() if raw is None else read_package(path, raw)
+    return Package()
 
 
 def _chosen(entries: Sequence[Entry], choice: Choice, location: Location) -> Iterator[Wanted]:
@@ -95,19 +113,21 @@ def _bounded(
         yield wanted
 
 
-def _units(location: Location, wanted: list[Wanted], comment: bytes, config: IngestConfig) -> Iterator[Unit]:
+def _units(
+    location: Location, wanted: list[Wanted], comment: bytes, package: Package, config: IngestConfig
+) -> Iterator[Unit]:
     if not wanted:
         return
-    identity = identify(location.name, top_folder(wanted[0].path), comment)
-    placed = (_placed(location, identity, item) for item in wanted)
+    identity = identified(identify(location.name, top_folder(wanted[0].path), comment), package)
+    placed = (_placed(location, identity, package, item) for item in wanted)
     for origin, run in groupby(placed, key=itemgetter(0)):
         sized = ((item, _weight(item.entry, config)) for _, item in run)
         for members, size in chunks(sized):
             yield ZipUnit(location.name, location.url, size, origin, tuple(members))
 
 
-def _placed(location: Location, identity: Identity, item: Wanted) -> tuple[Origin, Wanted]:
-    origin, below = place(location.name, identity, item.path)
+def _placed(location: Location, identity: Identity, package: Package, item: Wanted) -> tuple[Origin, Wanted]:
+    origin, below = place(location.name, identity, item.path, package.license)
     return origin, Wanted(below, item.entry)
 
 
@@ -122,4 +142,4 @@ def _file(archive: Any, path: str, entry: Entry, max_bytes: int) -> File:
         raw, problem = member_bytes(archive, entry)
     except OSError as error:
         raw, problem = None, f"unreadable: {one_line(error)}"
-    return File(path, entry.size, raw, problem)
+    return File(path, entry.size, raw, problem, updated=changed(entry.mtime))
