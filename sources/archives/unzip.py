@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bz2
+import lzma
+import struct
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,10 +14,12 @@ import zstandard
 from sources.archives.zips import LOCAL, Entry
 
 _RAW = -15
+_PROPERTIES = struct.Struct("<2BHBL")
+_LEAST_DICTIONARY = 4096
 
 
 class _Method(NamedTuple):
-    start: Callable[[], Any]
+    start: Callable[[Entry], Any]
     feed: int
 
 
@@ -24,12 +28,42 @@ class _Stored:
         return piece
 
 
+class _Lzma:
+    """Raw LZMA after its properties (APPNOTE 5.8.8); the dictionary is never larger than the member says it is."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._head = b""
+        self._inflater: lzma.LZMADecompressor | None = None
+
+    @property
+    def eof(self) -> bool:
+        return self._inflater is not None and self._inflater.eof
+
+    def decompress(self, piece: bytes) -> bytes:
+        if self._inflater is None:
+            self._head += piece
+            if len(self._head) < _PROPERTIES.size:
+                return b""
+            _, _, length, coded, dictionary = _PROPERTIES.unpack_from(self._head)
+            if length != 5 or coded >= 9 * 5 * 5:
+                raise ValueError("LZMA properties that are none")
+            found = {"lc": coded % 9, "lp": coded // 9 % 5, "pb": coded // 45}
+            limit = max(min(dictionary, self._size), _LEAST_DICTIONARY)
+            chain = [{"id": lzma.FILTER_LZMA1, "dict_size": limit, **found}]
+            self._inflater = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain)
+            piece, self._head = self._head[_PROPERTIES.size :], b""
+        return self._inflater.decompress(piece)
+
+
 _METHODS: Mapping[int, _Method] = {
-    0: _Method(_Stored, 1 << 20),
-    8: _Method(lambda: zlib.decompressobj(_RAW), 1 << 14),
-    12: _Method(bz2.BZ2Decompressor, 1 << 9),
-    93: _Method(lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 10),
+    0: _Method(lambda entry: _Stored(), 1 << 20),
+    8: _Method(lambda entry: zlib.decompressobj(_RAW), 1 << 14),
+    12: _Method(lambda entry: bz2.BZ2Decompressor(), 1 << 9),
+    14: _Method(lambda entry: _Lzma(entry.size), 1 << 10),
+    93: _Method(lambda entry: zstandard.ZstdDecompressor().decompressobj(), 1 << 10),
 }
+_UNREAD: Mapping[int, str] = {1: "Shrink", 6: "Implode", 9: "Deflate64", 95: "XZ", 96: "JPEG", 98: "PPMd"}
 
 
 def member_bytes(file: Any, entry: Entry) -> tuple[bytes | None, str | None]:
@@ -40,7 +74,8 @@ def member_bytes(file: Any, entry: Entry) -> tuple[bytes | None, str | None]:
     if entry.encrypted:
         return None, "unreadable: encrypted"
     if entry.method not in _METHODS:
-        return None, f"unreadable: compression method {entry.method} is not known"
+        named = _UNREAD.get(entry.method, "unknown")
+        return None, f"unreadable: compressed by method {entry.method} ({named}), which is not read"
     file.seek(entry.offset)
     head = file.read(LOCAL.size)
     if len(head) < LOCAL.size or not head.startswith(b"PK\3\4"):
@@ -52,7 +87,7 @@ def member_bytes(file: Any, entry: Entry) -> tuple[bytes | None, str | None]:
 
 def _inflated(file: Any, entry: Entry) -> bytes | str:
     method = _METHODS[entry.method]
-    inflater = method.start()
+    inflater = method.start(entry)
     pieces, total, left = [], 0, entry.packed
     while left and total <= entry.size and not getattr(inflater, "eof", False):
         packed = file.read(min(left, method.feed))
@@ -61,7 +96,7 @@ def _inflated(file: Any, entry: Entry) -> bytes | str:
         left -= len(packed)
         try:
             pieces.append(inflater.decompress(packed))
-        except (zlib.error, zstandard.ZstdError, OSError, ValueError) as error:
+        except (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, ValueError) as error:
             return f"malformed: {error}"
         total += len(pieces[-1])
     return b"".join(pieces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import pickle
 import stat
 import struct
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sources import IngestConfig
-from sources.archives import ArchiveSource, Limits
+from sources.archives import ArchiveSource, Limits, unzip
 from sources.unit import UNIT_BYTES
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0/\\."), min_size=1, max_size=40).map(
@@ -41,7 +42,9 @@ def patched(raw: bytes, at: int, new: bytes) -> bytes:
     return raw[:at] + new + raw[at + len(new) :]
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
 def test_methods(tmp_path: Path, method: int) -> None:
     table, skipped = read(save(tmp_path, "work.zip", zip_bytes(GOOD, method)))
     assert contents(table) == {name: raw.decode() for name, raw in GOOD.items()}
@@ -51,9 +54,44 @@ def test_methods(tmp_path: Path, method: int) -> None:
     assert row["provenance"] == "work.zip/src/b.c"
 
 
-def test_unknown_method_is_a_row(tmp_path: Path) -> None:
-    table, _ = read(save(tmp_path, "t.zip", zip_bytes(GOOD, zipfile.ZIP_LZMA)))
-    assert set(problems(table).values()) == {"unreadable: compression method 14 is not known"}
+@pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (98, "PPMd"), (1234, "unknown")])
+def test_a_method_that_is_not_read_is_a_row(tmp_path: Path, method: int, name: str) -> None:
+    raw = zip_bytes(GOOD)
+    raw = patched(raw, central(raw) + 10, struct.pack("<H", method))
+    table, _ = read(save(tmp_path, "t.zip", raw))
+    assert problems(table) == {
+        "a.py": f"unreadable: compressed by method {method} ({name}), which is not read"
+    }
+    assert contents(table)["src/b.c"] == "int b;\n"
+
+
+def test_an_lzma_dictionary_is_no_larger_than_its_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    made = lzma.LZMADecompressor
+    monkeypatch.setattr(
+        unzip.lzma,
+        "LZMADecompressor",
+        lambda form, filters: asked.append(filters[0]) or made(form, filters=filters),
+    )
+    raw = zip_bytes({"a.py": b"a = 1\n" * 9000}, zipfile.ZIP_LZMA)
+    start = raw.index(b"a.py") + 4
+    huge = patched(raw, start + 5, b"\xff\xff\xff\xff")
+    table, _ = read(save(tmp_path, "t.zip", huge))
+    assert contents(table) == {"a.py": "a = 1\n" * 9000}
+    assert [one["dict_size"] for one in asked] == [54_000]
+
+
+@pytest.mark.parametrize(
+    ("at", "new"),
+    [(2, b"\x06"), (4, b"\xff"), (9, b"\xff" * 8), (12, b"\0" * 8)],
+    ids=["size", "code", "first", "later"],
+)
+def test_lzma_that_lies(tmp_path: Path, at: int, new: bytes) -> None:
+    raw = zip_bytes({"a.py": b"a = 1\n" * 99}, zipfile.ZIP_LZMA)
+    table, _ = read(save(tmp_path, "t.zip", patched(raw, raw.index(b"a.py") + 4 + at, new)))
+    assert problems(table)["a.py"].startswith(("malformed", "truncated"))
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
