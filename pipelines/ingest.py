@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -36,10 +37,14 @@ from sources import (
     IngestConfig,
     Listing,
     Source,
+    StreamUnit,
     Unit,
     parse_spec,
     read_unit,
-)  # fmt: skip
+)
+from sources.bigquery.splitting import ClaimedStream, StreamRanges
+
+_RANGES = beam.DoFn.RestrictionParam(StreamRanges())
 
 
 @dataclass(frozen=True)
@@ -125,11 +130,28 @@ class ReadUnit:
     def __call__(self, element: tuple[int, Unit]) -> Iterator[pa.RecordBatch]:
         """Yield the unit's document batches."""
         number, unit = element
+        return self.rows(unit, f"{number:07d}")
+
+    def rows(self, unit: Unit, marker: str) -> Iterator[pa.RecordBatch]:
+        """Yield a unit's document batches, then write its marker."""
         skipped: Counter[str] = Counter()
         for batch in read_unit(unit, self.config, batch_bytes=self.batch_bytes, skipped=skipped):
             count("ingest.rows", batch.num_rows)
             yield batch
-        self.progress.write_bytes(f"{number:07d}", orjson.dumps(skipped))
+        self.progress.write_bytes(marker, orjson.dumps(skipped))
+
+
+class ReadStream(beam.DoFn):
+    """Read a unit that the runner can cut in two while it is read; each piece has a marker of its own."""
+
+    def __init__(self, read: ReadUnit) -> None:
+        self._read = read
+
+    def process(self, element: tuple[int, StreamUnit], tracker: Any = _RANGES) -> Iterator[pa.RecordBatch]:
+        """Yield the document batches of what is left to the element."""
+        number, unit = element
+        marker = f"{number:07d}{tracker.current_restriction().mark}"
+        yield from self._read.rows(ClaimedStream.of(unit, tracker), marker)
 
 
 @dataclass(frozen=True)
@@ -196,8 +218,24 @@ def _wire(
 ) -> None:
     scratch, parts = dataset.work.child("ingest"), stage.units
     work = engine.exchange(scratch.child("chunks"))
-    units = pipeline | "Units" >> engine.create(list(enumerate(inputs.units)))
     read = ReadUnit(config, scratch.child("read"), engine.batch_bytes)
-    batches = units | "Read" >> beam.FlatMap(read).with_output_types(pa.RecordBatch)
+    batches = _batches(pipeline, engine, inputs, read)
     gathered = batches | "Exchange" >> Exchange(partial(part_of, parts=parts), parts, work)
     _ = gathered | "Write" >> beam.Map(WritePart(dataset, Names(parts), stage))
+
+
+def _batches(
+    pipeline: beam.Pipeline, engine: Engine, inputs: Inputs, read: ReadUnit
+) -> beam.PCollection[pa.RecordBatch]:
+    """The documents of all units: of streams, which can be cut, and of the others."""
+    units = list(enumerate(inputs.units))
+    streams = [(number, unit) for number, unit in units if isinstance(unit, StreamUnit)]
+    others = [(number, unit) for number, unit in units if not isinstance(unit, StreamUnit)]
+    found = []
+    if others:
+        listed = pipeline | "Units" >> engine.create(others)
+        found.append(listed | "Read" >> beam.FlatMap(read).with_output_types(pa.RecordBatch))
+    if streams:
+        listed = pipeline | "Streams" >> engine.create(streams)
+        found.append(listed | "ReadStreams" >> beam.ParDo(ReadStream(read)).with_output_types(pa.RecordBatch))
+    return found | beam.Flatten() if len(found) > 1 else found[0]

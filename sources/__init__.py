@@ -29,7 +29,13 @@ The map:
 
 from sources.access import Access, Services, read_services
 from sources.archives import Limits
-from sources.bigquery import BigQueryQuery, BigQueryTable, Estimate, GithubRepos
+from sources.bigquery import (
+    BigQueryQuery,
+    BigQueryTable,
+    Estimate,
+    GithubRepos,
+    StreamUnit,
+)
 from sources.completion import complete
 from sources.config import IngestConfig
 from sources.github import GithubChoice
@@ -54,6 +60,7 @@ __all__ = [
     "Listing",
     "Services",
     "Source",
+    "StreamUnit",
     "Unit",
     "complete",
     "language_of",

@@ -16,6 +16,7 @@ The map:
     sessions      read sessions over one snapshot
     streams       read streams as units: Arrow batches, resumed at their offset
     rows          columns of a result as record batches, for lists
+    splitting     read streams that a Beam runner can cut while they are read; imported where Beam is
     wire          an answer's Arrow batch without copying the answer
     connection    clients and their errors; the only module that imports Google's packages (extra ``gcp``)
 """

@@ -27,15 +27,18 @@ from sources.unit import Skipped, Unit
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 30.0
 LONGEST_CALL = 600.0
+LONGEST_CUT = 30.0
 EXPIRED = "a read session lasts some hours: run again, which opens another one over the same rows"
 
 
 class Message(NamedTuple):
-    """Some rows of a stream: the offset of the first, how many, and the serialized Arrow batch."""
+    """Some rows of a stream: the offset of the first, how many, the serialized Arrow batch, and the share of the
+    stream that is read with them."""
 
     offset: int
     rows: int
     raw: memoryview
+    read: float
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,14 @@ class StreamUnit(Unit):
             yield row_batch("bigquery", _table(batch, self.name), config, skipped)
         yield from damaged
 
+    def messages(self, client: Any) -> Iterator[Message]:
+        """The stream's messages in order."""
+        return messages(client, self.location, attempts=self.settings.attempts)
+
     def _batches(self, damaged: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         schema = pa.ipc.read_schema(pa.BufferReader(self.schema))
         with mended(self.name, EXPIRED), storage_client(self.settings) as client:
-            for message in messages(client, self.location, attempts=self.settings.attempts):
+            for message in self.messages(client):
                 try:
                     yield _decoded(message.raw, schema, self.header)
                 except (pa.ArrowException, OSError) as error:
@@ -77,7 +84,7 @@ def messages(client: Any, stream: str, *, attempts: int, offset: int = 0) -> Ite
     while True:
         try:
             for found in _answers(client, stream, offset):
-                yield Message(offset, found.rows, found.batch)
+                yield Message(offset, found.rows, found.batch, found.read)
                 offset += found.rows
                 failed = 0
             return
@@ -86,6 +93,28 @@ def messages(client: Any, stream: str, *, attempts: int, offset: int = 0) -> Ite
             if failed >= attempts:
                 raise
             time.sleep(min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failed - 1)))
+
+
+def cut(stream: str, fraction: float, offset: int, settings: BigQueryConfig) -> tuple[str, str] | None:
+    """Cut a stream in two at a fraction of its rows: the names of both parts, which together are the stream.
+
+    None when the service does not cut there, or cut before ``offset``, up to which the stream was read. A cut is a
+    favour: whatever fails, the stream itself can still be read to its end.
+    """
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.cloud.bigquery_storage_v1.types import SplitReadStreamRequest
+
+    with storage_client(settings) as client:
+        try:
+            request = SplitReadStreamRequest(name=stream, fraction=fraction)
+            found = client.split_read_stream(request, timeout=LONGEST_CUT, retry=None)
+            primary, residual = found.primary_stream.name, found.remainder_stream.name
+            if not (primary and residual):
+                return None
+            next(_answers(client, primary, offset), None)
+        except GoogleAPICallError:
+            return None
+    return primary, residual
 
 
 def _answers(client: Any, stream: str, offset: int) -> Iterator[Answer]:

@@ -28,12 +28,14 @@ class FakeStorage:
     """Streams of messages. ``failures``: per stream a list of (rows after which, status) that are used up in order.
     ``scanned``: what a session says it will scan; ``damage``: messages (stream, index) whose bytes are broken."""
 
-    streams: Sequence[Sequence[pa.RecordBatch]]
+    streams: list[Sequence[pa.RecordBatch]]
     failures: dict[int, list[tuple[int, grpc.StatusCode]]] = field(default_factory=dict)
     damage: frozenset[tuple[int, int]] = frozenset()
     scanned: int = 1000
     sessions: list[Any] = field(default_factory=list)
     offsets: list[tuple[int, int]] = field(default_factory=list)
+    cuts: list[tuple[int, float]] = field(default_factory=list)
+    refuse_cuts: bool = False
 
     def create(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.sessions.append(request)
@@ -50,6 +52,9 @@ class FakeStorage:
         number = int(request.read_stream.rpartition("/")[2])
         self.offsets.append((number, request.offset))
         at, planned = 0, self.failures.get(number, [])
+        total = sum(batch.num_rows for batch in self.streams[number])
+        if request.offset > total:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "an offset after the stream's end")
         for index, batch in enumerate(self.streams[number]):
             if planned and planned[0][0] <= at:
                 context.abort(planned.pop(0)[1], "as planned")
@@ -60,10 +65,26 @@ class FakeStorage:
                 raw = b"\xff" * len(raw) if (number, index) in self.damage else raw
                 yield types.ReadRowsResponse(
                     row_count=kept.num_rows,
+                    stats=types.StreamStats(progress=types.StreamStats.Progress(at_response_end=at / total)),
                     arrow_record_batch=types.ArrowRecordBatch(serialized_record_batch=raw),
                 )
         if planned:
             context.abort(planned.pop(0)[1], "as planned, at the end")
+
+    def split(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Cut between two rows; a stream of one row is not cut."""
+        number = int(request.name.rpartition("/")[2])
+        if self.refuse_cuts:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        self.cuts.append((number, request.fraction))
+        rows = pa.Table.from_batches(self.streams[number])
+        at = round(rows.num_rows * request.fraction)
+        if not 0 < at < rows.num_rows:
+            return types.SplitReadStreamResponse()
+        first = len(self.streams)
+        self.streams += [rows.slice(0, at).to_batches(max_chunksize=2), rows.slice(at).to_batches()]
+        primary, residual = (types.ReadStream(name=f"s/{first + index}") for index in range(2))
+        return types.SplitReadStreamResponse(primary_stream=primary, remainder_stream=residual)
 
 
 @dataclass
@@ -178,6 +199,9 @@ def _methods(storage: FakeStorage) -> dict[str, grpc.RpcMethodHandler]:
         ),
         "ReadRows": grpc.unary_stream_rpc_method_handler(
             storage.read, types.ReadRowsRequest.deserialize, types.ReadRowsResponse.serialize
+        ),
+        "SplitReadStream": grpc.unary_unary_rpc_method_handler(
+            storage.split, types.SplitReadStreamRequest.deserialize, types.SplitReadStreamResponse.serialize
         ),
     }
 

@@ -18,7 +18,9 @@ pytest.importorskip("gcp_storage_emulator", reason="needs gcp-storage-emulator")
 import fsspec
 from bigquery_emulator import free_ports
 from bigquery_fakes import FakeRest, FakeStorage, serving
+from fsspec.asyn import AsyncFileSystem
 from gcp_storage_emulator.server import create_server
+from gcsfs import GCSFileSystem
 
 from columns.document import DOCUMENT
 from columns.errors import EnvironmentProblem, InputError
@@ -41,6 +43,7 @@ def bucket(monkeypatch):
     _wait(port)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    monkeypatch.setattr(GCSFileSystem, "_mv_file", AsyncFileSystem._mv_file)  # the emulator cannot move
     fsspec.get_filesystem_class("gs").clear_instance_cache()
     yield fsspec.filesystem("gs")
     fsspec.get_filesystem_class("gs").clear_instance_cache()

@@ -364,7 +364,7 @@ def test_an_answer_is_read_as_google_s_own_classes_read_it(raw, rows, share, thr
         uncompressed_byte_size=7,
     )
     found = wire.answer(types.ReadRowsResponse.serialize(made))
-    assert (found.rows, bytes(found.batch)) == (rows, raw)
+    assert (found.rows, bytes(found.batch), found.read) == (rows, raw, share)
 
 
 @given(st.binary(max_size=60))
