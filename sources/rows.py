@@ -23,11 +23,11 @@ _STATED = ("repo", "ref", "blob_id", "license", "stars", "forks", "fork_of", "up
 class Table(NamedTuple):
     """Rows under document column names: ``content`` large_binary, the others as `sources.cells` types them.
 
-    ``places`` are the provenances, one per row: "FILE#row=12", "FILE#line=3".
+    ``places`` are the provenances, one per row: "FILE#row=12", "FILE#line=3"; a sequence, or a string array.
     """
 
     columns: Mapping[str, pa.Array]
-    places: Sequence[str]
+    places: Sequence[str] | pa.Array
 
 
 def row_batch(source: str, table: Table, config: IngestConfig, skipped: Skipped) -> pa.RecordBatch:

@@ -18,7 +18,8 @@ class Prices:
     """List prices per TiB (2^40 bytes), for estimates: what a contract or another region costs may differ.
 
     ``query``: bytes that an on-demand query processes. ``read``: bytes read by the Storage Read API from tables
-    other than a query's temporary result. Free monthly amounts are not taken off.
+    other than a query's temporary result. Free monthly amounts are not taken off. ``query`` is what public
+    code and lecture notes of August 2025 to June 2026 state; nothing that could be looked up confirms ``read``.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -27,7 +28,7 @@ class Prices:
     read: float = 1.10
     currency: str = "USD"
     source: str = "cloud.google.com/bigquery/pricing, on-demand, US multi-region"
-    as_of: str = "2025-08"
+    as_of: str = "2026-06"
 
 
 @dataclass(frozen=True)

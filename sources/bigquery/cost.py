@@ -40,7 +40,7 @@ class Estimate:
         """One line for a person.
 
         >>> Estimate("github_repos", processed=3 << 39).text()
-        'github_repos: 1.50 TiB to scan, about 9.38 USD (cloud.google.com/..., US multi-region, 2025-08)'
+        'github_repos: 1.50 TiB to scan, about 9.38 USD (cloud.google.com/..., US multi-region, 2026-06)'
         """
         prices = self.prices
         amount = f"{size_text(self.processed + self.read)} to scan"

@@ -17,7 +17,6 @@ from sources.bigquery import (
     GithubRepos,
     Prices,
     bigquery_source,
-    export_parquet,
 )
 from sources.bigquery.cost import check, size_text
 
@@ -129,12 +128,6 @@ def test_confirmation_is_asked_only_for_what_is_within_the_limits():
         )
     check(Estimate("t"), BigQueryConfig(), lambda estimate: asked.append(estimate) or True)
     assert asked == [Estimate("t")]
-
-
-@pytest.mark.parametrize("uri", ["s3://b/x", "gs://b/'x", "gs://b/*", "folder"])
-def test_an_export_goes_to_gcs(uri):
-    with pytest.raises(InputError, match="not a place"):
-        export_parquet(bigquery_source("github_repos"), uri, IngestConfig())
 
 
 def test_google_s_packages_are_imported_only_when_used():
