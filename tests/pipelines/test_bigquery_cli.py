@@ -100,6 +100,7 @@ def table_batches(streams: int, rows: int = 60) -> list[list[pa.RecordBatch]]:
 # Against the emulator
 
 
+@pytest.mark.slow
 def test_the_public_dataset_is_built_pinned_and_the_same_from_its_pin_and_again(emulator, tmp_path):
     access = access_file(tmp_path, emulator.config(), destination="billed.code.cli")
     first = built(tmp_path, "bigquery:github_repos", access)
