@@ -30,6 +30,7 @@ from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine
 from pipelines.sections import LayoutConfig
 from pipelines.stage import Stage, UnitRecord
+from pipelines.wording import skipped as reason_text
 from sources import (
     Access,
     BigQueryQuery,
@@ -95,10 +96,13 @@ def _agreed(source: Source, config: IngestConfig) -> Source:
 
 
 def _nothing(specs: Sequence[str], config: IngestConfig, listings: Sequence[Listing]) -> str:
-    seen = sum(sum(listing.skipped.values()) for listing in listings)
+    seen: Counter[str] = Counter()
+    for listing in listings:
+        seen.update(listing.skipped)
+    found = ", ".join(f"{reason_text(reason)}: {number:,}" for reason, number in sorted(seen.items()))
     wanted = ", ".join(config.languages) or "any known language"
     named = without_login(", ".join(specs))
-    return f"nothing to read in {named}: expected files in {wanted}, found {seen} other entries"
+    return f"nothing to read in {named}: expected files in {wanted}, found {found or 'no entries'}"
 
 
 def part_of(batch: pa.RecordBatch, *, parts: int) -> np.ndarray:

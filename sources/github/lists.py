@@ -64,14 +64,16 @@ class Wanted(NamedTuple):
 
 
 def distinct(wanted: Iterable[Wanted], skipped: Skipped) -> list[Wanted]:
-    """Each repository once, by name whatever its case; of several entries the smallest one."""
-    kept: dict[str, Wanted] = {}
+    """Each repository once, by name whatever its case; of several entries the smallest one.
+
+    Only entries that differ are counted: a table with a row per file names each repository many times.
+    """
+    kept: dict[str, set[Wanted]] = {}
     for entry in wanted:
-        key = entry.name.lower()
-        if key in kept:
-            skipped["duplicate_repository"] += 1
-        kept[key] = min(kept.get(key, entry), entry, key=repr)
-    return [kept[key] for key in sorted(kept)]
+        kept.setdefault(entry.name.lower(), set()).add(entry)
+    others = sum(map(len, kept.values())) - len(kept)
+    skipped.update({"duplicate_repository": others} if others else {})
+    return [min(kept[key], key=repr) for key in sorted(kept)]
 
 
 def from_file(path: str, config: IngestConfig, choice: GithubChoice, skipped: Skipped) -> Iterator[Wanted]:

@@ -112,7 +112,7 @@ def test_a_changed_file_changes_the_fingerprint(tmp_path):
 
 def test_nothing_to_read_is_said_with_what_was_there(tmp_path):
     tree = write_tree(tmp_path / "a", {"a.txt": "x", "b.rs": "fn main() {}"})
-    with pytest.raises(InputError, match="expected files in python, found 2 other entries") as error:
+    with pytest.raises(InputError, match="found files of languages that are not selected: 2") as error:
         list_inputs([str(tree)], PYTHON, Place(str(tmp_path / "work")))
     assert "ingest.languages" in (error.value.hint or "")
     assert str(tree) in error.value.what

@@ -186,7 +186,7 @@ REFUSED = [
     for kind, suffix in (
         ("parquet:", "parquet"), ("jsonl:", "jsonl"), ("archive:", "tar.gz"), ("github:", "txt"), ("tree:", "d"),
         ("bigquery:", "sql"), ("tre:", "x"), ("", "parquet"), ("", "jsonl.gz"), ("", "zip"), ("", "unknown"),
-        ("simplecache::", "parquet"),
+        ("simplecache::", "parquet"), ("git:", "git"), ("", "git"),
     )
 ]  # fmt: skip
 
