@@ -35,7 +35,7 @@ from typing import Any
 import pyarrow as pa
 
 from sources import IngestConfig, read_unit
-from sources.blobs import read_blobs
+from sources.blobs import Blob, read_blobs
 from sources.git import GitSource, sized_blobs
 from sources.github import GithubChoice, GithubConfig, GithubSource
 
@@ -183,6 +183,7 @@ def bare(folder: Path) -> list[dict[str, Any]]:
         "ours, blobs alone": lambda: sum(
             len(file.raw or b"") for file in read_blobs(str(target), blobs, config.max_bytes)
         ),
+        "ours, blobs alone, two readers": lambda: two_readers(target, blobs, config),
         "ours, complete rows": lambda: read_units(GitSource(str(target)).units(config), config),
         "clone with a checkout, then read": lambda: clone_and_read(target, folder),
     }
@@ -194,6 +195,16 @@ def bare(folder: Path) -> list[dict[str, Any]]:
         speed = {"mb_per_s": size / 1e6 / seconds, "mb_per_cpu_s": size / 1e6 / cpu}
         rows.append({"what": f"library, {what}", "seconds": seconds, **speed})
     return rows
+
+
+def two_readers(repository: Path, blobs: list[Blob], config: IngestConfig) -> int:
+    """Two workers with some units each, as in a build."""
+
+    def read(some: list[Blob]) -> int:
+        return sum(len(file.raw or b"") for file in read_blobs(str(repository), some, config.max_bytes))
+
+    with ThreadPoolExecutor(2) as pool:
+        return sum(pool.map(read, (blobs[: len(blobs) // 2], blobs[len(blobs) // 2 :])))
 
 
 def clone_and_read(repository: Path, folder: Path) -> int:
