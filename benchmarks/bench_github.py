@@ -35,8 +35,8 @@ from typing import Any
 import pyarrow as pa
 
 from sources import IngestConfig, read_unit
-from sources.blobs import Blob, read_blobs
-from sources.git import GitSource, sized_blobs
+from sources.git.blobs import Blob, read_blobs
+from sources.git.source import GitSource, sized_blobs
 from sources.github import GithubChoice, GithubConfig, GithubSource
 
 CHOICE = GithubChoice(metadata="list")

@@ -6,25 +6,18 @@
 
 The map:
 
-    spec        the text that names a source    access      how services are reached
-    unit        Unit, Listing, Source: how sources are cut
-    reading     read_unit
-    config      IngestConfig
-    tree        directory trees                 files       whole files as rows (tree, git)
-    git         repositories: commits, clones   gitprogram  the git program, sandboxed
-    blobs       contents of a commit
-    parquet     row groups                      rows        rows of a table as documents
-    folded      rows of repositories, by file
-    jsonl       JSON lines                      lines, inflate  bounded lines; gzip and zstd
-    archives    tar and zip archives            ignored     the patterns of .gitignore files
-    notebooks   Jupyter notebooks as code       github      repositories of lists, and what GitHub says of them
-    bigquery    tables, queries, github_repos: read as Arrow streams
-    headers     which column is which           cells       values as a document's types
-    locations   files on any fsspec filesystem  languages   languages by file name
-    stopping    threads that end when interrupted
-    decode      bytes to text                   completion  ids, hashes, sizes, languages
-    selection   which files are read, and which as evidence
-    optout      what somebody asked to be left out
+    spec        the text that names a source        access      how services are reached
+    unit        Unit, Listing, Source               reading     read_unit
+    config      IngestConfig                        selection   which files are read, and which as evidence
+    optout      what somebody asked to be left out  stopping    threads that end when interrupted
+    files       whole files as rows                 completion  ids, hashes, sizes, languages
+    locations   files on any fsspec filesystem      inflate     gzip, zstd, xz, bzip2 with limits
+    languages   languages by file name
+
+    trees       directories                         git         repositories: the files of a commit
+    archives    tar and zip                         tables      Parquet, JSON lines, and rows as documents
+    github      repositories of lists               bigquery    tables, queries, github_repos
+    text        bytes to text, notebooks to code
 """
 
 from sources.access import Access, Services, read_services

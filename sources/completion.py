@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from columns.document import DOCUMENT
 from columns.hashing import content_hashes, doc_id
-from sources.decode import row_lengths
 from sources.languages import language_of
+from sources.text.decode import row_lengths
 
 
 def complete(batch: pa.RecordBatch) -> pa.RecordBatch:

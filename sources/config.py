@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from sources.headers import ALIASES
 from sources.languages import canonical
 from sources.optout import OptedOut
+from sources.tables.headers import ALIASES
 
 Notebooks = Literal["json", "code", "commented"]
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from columns.document import document_batch
 from sources.config import IngestConfig
-from sources.decode import decode
 from sources.selection import selected_language
+from sources.text.decode import decode
 
 
 class File(NamedTuple):

@@ -10,8 +10,8 @@ import pyarrow as pa
 from columns.batch import BATCH_BYTES
 from sources.completion import complete
 from sources.config import IngestConfig
-from sources.notebooks import Magics, as_code
 from sources.optout import left_out
+from sources.text.notebooks import Magics, as_code
 from sources.unit import Skipped, Unit
 
 

@@ -25,14 +25,14 @@ from sources.access import Access
 from sources.archives import ArchiveSource
 from sources.archives.names import SUFFIXES as ARCHIVES
 from sources.bigquery import bigquery_source
-from sources.git import GitSource, is_bare, refuse_login
+from sources.git.source import GitSource, is_bare, refuse_login
 from sources.github import GithubSource
-from sources.jsonl import SUFFIXES as JSONL
-from sources.jsonl import JsonlSource
 from sources.locations import missing
-from sources.parquet import SUFFIXES as PARQUET
-from sources.parquet import ParquetSource
-from sources.tree import TreeSource
+from sources.tables.jsonl import SUFFIXES as JSONL
+from sources.tables.jsonl import JsonlSource
+from sources.tables.parquet import SUFFIXES as PARQUET
+from sources.tables.parquet import ParquetSource
+from sources.trees.source import TreeSource
 from sources.unit import Source
 
 FORMS = (

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from sources.archives.names import Identity
-from sources.cells import SEPARATOR, text
+from sources.tables.cells import SEPARATOR, text
 
 MAX_BYTES = 1 << 20
 

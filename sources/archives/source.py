@@ -11,9 +11,9 @@ from sources.archives.tarunit import SOURCE, TarUnit
 from sources.archives.zipunit import ZipUnit, zip_units
 from sources.config import IngestConfig
 from sources.inflate import CODECS
-from sources.jsonl import TYPICAL_RATIO
 from sources.locations import Location, locate, open_location
-from sources.parquet import DamagedUnit, one_line
+from sources.tables.jsonl import TYPICAL_RATIO
+from sources.tables.parquet import DamagedUnit, one_line
 from sources.unit import Listing, Skipped, Unit, stamp
 
 _ZIP_MAGIC = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")

@@ -19,7 +19,7 @@ from sources.archives.tars import members
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, problem_row
 from sources.inflate import Broken, blocks
-from sources.parquet import one_line
+from sources.tables.parquet import one_line
 from sources.unit import Skipped, Unit
 
 SOURCE = "archive"

@@ -21,7 +21,7 @@ from sources.archives.zips import Entry, read_directory
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches
 from sources.locations import Location, open_location
-from sources.parquet import DamagedUnit, one_line
+from sources.tables.parquet import DamagedUnit, one_line
 from sources.unit import Skipped, Unit, chunks
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from columns.errors import EnvironmentProblem, InputError, ThresherError
 from sources.bigquery.config import BigQueryConfig, is_local
-from sources.parquet import one_line
+from sources.tables.parquet import one_line
 
 _MESSAGE_BYTES = ("grpc.max_receive_message_length", -1)
 

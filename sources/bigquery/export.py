@@ -14,7 +14,7 @@ from columns.errors import EnvironmentProblem
 from columns.files import Place
 from sources.bigquery.config import BigQueryConfig
 from sources.bigquery.jobs import run_export
-from sources.parquet import one_line
+from sources.tables.parquet import one_line
 
 COMPLETE = "_complete"
 

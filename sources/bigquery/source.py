@@ -23,8 +23,8 @@ from sources.bigquery.jobs import dry_run, is_kept, run_query, table_name
 from sources.bigquery.sessions import Session, open_session
 from sources.bigquery.streams import StreamUnit
 from sources.config import IngestConfig
-from sources.headers import require_content
-from sources.parquet import ParquetSource
+from sources.tables.headers import require_content
+from sources.tables.parquet import ParquetSource
 from sources.unit import Listing, stamp
 
 CLOCK_MARGIN = timedelta(seconds=10)

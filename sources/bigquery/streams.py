@@ -17,11 +17,11 @@ from columns.batch import rebatch
 from sources.bigquery.config import BigQueryConfig
 from sources.bigquery.connection import mended, storage_client, transient
 from sources.bigquery.wire import READ_ROWS, Answer, answer
-from sources.cells import column
 from sources.config import IngestConfig
 from sources.files import problem_row
-from sources.parquet import one_line
-from sources.rows import Table, row_batch
+from sources.tables.cells import column
+from sources.tables.parquet import one_line
+from sources.tables.rows import Table, row_batch
 from sources.unit import Skipped, Unit
 
 FIRST_DELAY = 0.1

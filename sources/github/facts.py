@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sources.cells import flag, integer, moment, text
+from sources.tables.cells import flag, integer, moment, text
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,99})/[A-Za-z0-9._-]{1,100}")
 

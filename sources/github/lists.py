@@ -21,10 +21,10 @@ from sources.github.api import Api
 from sources.github.choice import GithubChoice
 from sources.github.facts import Facts, facts_of_api, facts_of_row, repository_name
 from sources.github.refusals import Refusal
-from sources.headers import resolve
 from sources.inflate import Broken, blocks
-from sources.lines import numbered_lines
 from sources.locations import locate, missing, open_location
+from sources.tables.headers import resolve
+from sources.tables.lines import numbered_lines
 from sources.unit import Skipped
 
 PARQUET = (".parquet",)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from columns.errors import InputError
+from sources.git.program import feed_git
 from sources.github.refusals import Passing, Refusal
-from sources.gitprogram import feed_git
 from sources.stopping import Stop
 
 MAX_PACKS = 8

@@ -14,9 +14,9 @@ from columns.urls import without_login
 from sources.archives import Limits
 from sources.bigquery import BigQueryConfig
 from sources.bigquery.cost import Confirm
-from sources.blobs import Blob
 from sources.config import IngestConfig
-from sources.git import TooManyEntries, sized_blobs
+from sources.git.blobs import Blob
+from sources.git.source import TooManyEntries, sized_blobs
 from sources.github.choice import GithubChoice
 from sources.github.config import GithubConfig
 from sources.github.crawl import Crawl, Watch
@@ -34,7 +34,7 @@ from sources.github.lists import (
 from sources.github.patience import Clock, WallClock, say
 from sources.github.states import State
 from sources.github.units import GithubUnit, TarballUnit
-from sources.jsonl import TYPICAL_RATIO
+from sources.tables.jsonl import TYPICAL_RATIO
 from sources.unit import Listing, Skipped, Unit, chunks, stamp
 
 FORM = "github:LIST_FILE, github:QUERY.sql, github:OWNER/NAME[@REF], github:org:NAME or github:search:QUERY"

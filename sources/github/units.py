@@ -12,10 +12,10 @@ import pyarrow as pa
 from columns.document import DOCUMENT
 from sources.archives import Limits
 from sources.archives.tarunit import TarUnit
-from sources.blobs import Blob, read_blobs
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, path_text, problem_row
-from sources.git import GitUnit
+from sources.git.blobs import Blob, read_blobs
+from sources.git.source import GitUnit
 from sources.github import away
 from sources.github.facts import Facts
 from sources.github.refusals import Refusal

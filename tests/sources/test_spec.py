@@ -7,10 +7,10 @@ from reads import git, repository
 
 from columns.errors import InputError
 from sources import IngestConfig, parse_spec
-from sources.git import GitSource
-from sources.jsonl import JsonlSource
-from sources.parquet import ParquetSource
-from sources.tree import TreeSource
+from sources.git.source import GitSource
+from sources.tables.jsonl import JsonlSource
+from sources.tables.parquet import ParquetSource
+from sources.trees.source import TreeSource
 
 
 @pytest.mark.parametrize(

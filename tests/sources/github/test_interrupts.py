@@ -102,7 +102,7 @@ def test_an_indexer_is_ended_too(make, source, monkeypatch):
     make("c/d")
     from sources.github import crawl as crawls
 
-    monkeypatch.setattr("sources.gitprogram._command", lambda *_: ["sleep", "30"])
+    monkeypatch.setattr("sources.git.program._command", lambda *_: ["sleep", "30"])
 
     def interrupt(self, wanted, before):
         time.sleep(0.3)

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.cells import READERS, column, column_type, flag, from_values, integer, mended, moment, text
+from sources.tables.cells import (
+    READERS,
+    column,
+    column_type,
+    flag,
+    from_values,
+    integer,
+    mended,
+    moment,
+    text,
+)
 
 UTC = datetime.UTC
 anything = st.recursive(

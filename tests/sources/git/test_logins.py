@@ -6,7 +6,7 @@ import pytest
 
 from columns.errors import InputError
 from sources import parse_spec
-from sources.git import GitSource
+from sources.git.source import GitSource
 
 SECRET = "s3cr3tpw"
 URLS = (

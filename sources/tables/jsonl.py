@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow as pa
 
-from sources.cells import from_values, mended
 from sources.config import IngestConfig
-from sources.folded import FILES, files_of, read_header
-from sources.headers import ALIASES, require_content, resolve
 from sources.inflate import Broken, blocks
-from sources.lines import Line, numbered_lines
 from sources.locations import Location, locate
-from sources.parquet import one_line
-from sources.rows import Table, row_batch
+from sources.tables.cells import from_values, mended
+from sources.tables.folded import FILES, files_of, read_header
+from sources.tables.headers import ALIASES, require_content, resolve
+from sources.tables.lines import Line, numbered_lines
+from sources.tables.parquet import one_line
+from sources.tables.rows import Table, row_batch
 from sources.unit import Listing, Skipped, Unit, stamp
 
 _ENDINGS = (".jsonl", ".ndjson", ".json")

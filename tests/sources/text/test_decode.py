@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.decode import BINARY_SHARE, Decoded, decode
+from sources.text.decode import BINARY_SHARE, Decoded, decode
 
 LIMIT = 1 << 20
 MARKS = (

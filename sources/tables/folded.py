@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.headers import require_content, resolve
+from sources.tables.headers import require_content, resolve
 
 FILES = "files"
 

@@ -11,17 +11,17 @@ import pyarrow.compute as pc
 
 from columns.document import PROBLEMS, document_batch
 from sources.config import IngestConfig
-from sources.decode import decode
-from sources.headers import TEXTS
 from sources.languages import canonical, language_of
 from sources.selection import EVIDENCE, NOTEBOOK, selected_language
+from sources.tables.headers import TEXTS
+from sources.text.decode import decode
 from sources.unit import Skipped
 
 _STATED = ("repo", "ref", "blob_id", "license", "stars", "forks", "fork_of", "updated")
 
 
 class Table(NamedTuple):
-    """Rows under document column names: ``content`` large_binary, the others as `sources.cells` types them.
+    """Rows under document column names: ``content`` large_binary, the others as `sources.tables.cells` types them.
 
     ``places`` are the provenances, one per row: "FILE#row=12", "FILE#line=3"; a sequence, or a string array.
     """

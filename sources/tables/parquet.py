@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 
 from columns.batch import split_by_bytes
 from columns.urls import without_login
-from sources.cells import column
 from sources.config import IngestConfig
 from sources.files import problem_row
-from sources.folded import FILES, Header, empty, inner_names, places, read_header, unfold
-from sources.headers import require_content, resolve
 from sources.locations import Location, locate, open_location
-from sources.rows import Table, row_batch
+from sources.tables.cells import column
+from sources.tables.folded import FILES, Header, empty, inner_names, places, read_header, unfold
+from sources.tables.headers import require_content, resolve
+from sources.tables.rows import Table, row_batch
 from sources.unit import Listing, Skipped, Unit, stamp
 
 SUFFIXES = (".parquet", ".parq", ".pq")

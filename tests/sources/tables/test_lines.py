@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.lines import Line, numbered_lines, without_mark
+from sources.tables.lines import Line, numbered_lines, without_mark
 
 
 def lines_slow(raw: bytes, limit: int) -> list[Line]:

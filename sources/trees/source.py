@@ -17,8 +17,8 @@ import pyarrow as pa
 from columns.errors import InputError
 from sources.config import IngestConfig
 from sources.files import File, Origin, file_batches, path_text
-from sources.ignored import FILE, MAX_BYTES, Rules, is_ignored, read_rules
 from sources.selection import selected_language
+from sources.trees.ignored import FILE, MAX_BYTES, Rules, is_ignored, read_rules
 from sources.unit import Listing, Raw, Skipped, Unit, chunks, stamp
 
 METADATA_FOLDERS = frozenset((b".git", b".hg", b".svn"))
@@ -43,7 +43,7 @@ class TreeUnit(Unit):
 class TreeSource:
     """A directory tree; its documents' ``repo`` is the folder's name.
 
-    With ``config.gitignore``, what its ``.gitignore`` files name is counted as "ignored" (`sources.ignored`).
+    With ``config.gitignore``, what its ``.gitignore`` files name is counted as "ignored" (`sources.trees.ignored`).
     """
 
     path: str

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.cells import mended
-from sources.jsonl import parse_line
 from sources.languages import canonical
 from sources.selection import NOTEBOOK
+from sources.tables.cells import mended
+from sources.tables.jsonl import parse_line
 from sources.unit import Skipped
 
 Magics = Literal["keep", "comment"]

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from columns.document import DOCUMENT
-from sources.headers import FLAGS, INTEGERS, TEXTS
+from sources.tables.headers import FLAGS, INTEGERS, TEXTS
 
 SEPARATOR = ", "
 

@@ -13,7 +13,7 @@ from reads import by_path, read_all
 
 from columns.document import document_batch
 from sources import IngestConfig
-from sources.notebooks import NOTEBOOK, as_code, code, commented
+from sources.text.notebooks import NOTEBOOK, as_code, code, commented
 
 PYTHON = {"kernelspec": {"language": "python", "name": "python3"}}
 

@@ -16,7 +16,7 @@ from reads import read, read_all
 
 from columns.errors import InputError
 from sources import IngestConfig
-from sources.folded import empty, read_header, unfold
+from sources.tables.folded import empty, read_header, unfold
 
 SHA, BLOB = "1" * 40, "2" * 40
 

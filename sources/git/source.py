@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from columns.errors import InputError
-from sources.blobs import Blob, read_blobs
 from sources.config import IngestConfig
 from sources.files import Origin, file_batches, path_text
-from sources.gitprogram import PROTOCOLS, refuse_option, run_git, start_git
+from sources.git.blobs import Blob, read_blobs
+from sources.git.program import PROTOCOLS, refuse_option, run_git, start_git
 from sources.selection import selected_language
 from sources.unit import Listing, Skipped, Unit, chunks, stamp
 

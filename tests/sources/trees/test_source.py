@@ -11,7 +11,7 @@ from reads import by_path, ids, read, read_all
 
 from columns.errors import InputError
 from sources import IngestConfig, parse_spec, read_unit
-from sources import tree as trees
+from sources.trees import source as trees
 from sources.unit import UNIT_BYTES
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reads import read
 
 from columns.errors import InputError
-from sources.headers import ALIASES, require_content, resolve
+from sources.tables.headers import ALIASES, require_content, resolve
 
 
 @pytest.mark.parametrize("ours", ALIASES)

@@ -13,9 +13,10 @@ import pytest
 from reads import by_path, git, ids, read, read_all, repository
 
 from columns.errors import InputError
-from sources import IngestConfig, gitprogram, parse_spec, read_unit
-from sources import git as repositories
-from sources.blobs import Blob, read_blobs
+from sources import IngestConfig, parse_spec, read_unit
+from sources.git import program as gitprogram
+from sources.git import source as repositories
+from sources.git.blobs import Blob, read_blobs
 from sources.stopping import Stop
 
 FILES = {

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
 from sources.files import File, path_text
-from sources.gitprogram import start_git
+from sources.git.program import start_git
 
 
 class Blob(NamedTuple):

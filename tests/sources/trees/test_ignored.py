@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from reads import by_path, git, read_all
 
 from sources import IngestConfig
-from sources.ignored import is_ignored, read_rules
-from sources.tree import TreeSource
+from sources.trees.ignored import is_ignored, read_rules
+from sources.trees.source import TreeSource
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,5 @@
+"""Trees: directories of files.
+
+source      TreeSource
+ignored     the patterns of .gitignore files
+"""
