@@ -30,7 +30,7 @@ from pipelines.functions import (
     functions_stage,
     link_functions,
 )
-from pipelines.ingest import Inputs, ingest, ingest_stage, list_inputs
+from pipelines.ingest import Inputs, ingest, ingest_stage, list_inputs, write_repositories
 from pipelines.leaks import find_leaks, leaks_stage
 from pipelines.licenses import find_licenses, license_stage
 from pipelines.link import LinkConfig, link, link_stage
@@ -147,6 +147,7 @@ class Build:
             watch = Watch(
                 "ingest", lambda: len(read.names()) + len(stage.done()), len(inputs.units) + stage.units
             )
+            write_repositories(self.dataset, inputs)
             self._stage(
                 stage, watch, lambda: ingest(self.engine, self.dataset, stage, inputs, self.ingest_config)
             )

@@ -10,6 +10,7 @@ from pipelines.stage import COMMIT, read_json
 
 MANIFEST = "manifest.json"
 REPORT = "report.html"
+REPOSITORIES = "repositories.parquet"
 RUN = "run.json"
 
 

@@ -24,9 +24,9 @@ from columns.document import DOC_ID_BYTES, DOCUMENT, typed_column
 from columns.errors import InputError
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
-from columns.tables import write_documents
+from columns.tables import write_documents, write_table
 from columns.urls import without_login
-from pipelines.dataset import Dataset, Names
+from pipelines.dataset import REPOSITORIES, Dataset, Names
 from pipelines.engine import Engine
 from pipelines.sections import LayoutConfig
 from pipelines.stage import Stage, UnitRecord
@@ -89,6 +89,16 @@ def list_inputs(
     identity = fingerprint([listing.stamp for listing in listings])
     pinned = {spec: one.pinned for spec, one in zip(ordered, listings, strict=True) if one.pinned}
     return Inputs(ordered, units, dict(sorted(skipped.items())), total, identity, pinned, listings)
+
+
+def write_repositories(dataset: Dataset, inputs: Inputs) -> None:
+    """Write what became of each repository of the lists among the inputs; nothing where there are no lists."""
+    tables = [listing.repositories for listing in inputs.listings if listing.repositories is not None]
+    if not tables:
+        dataset.place.remove([REPOSITORIES])
+        return
+    table = pa.concat_tables(tables).sort_by([("repo", "ascending"), ("ref", "ascending")])
+    write_table(dataset.place, REPOSITORIES, table.combine_chunks().to_batches(), table.schema)
 
 
 def _agreed(source: Source, config: IngestConfig) -> Source:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from columns.errors import OutputError
+from columns.tables import read_whole
+from pipelines.dataset import REPOSITORIES
 from pipelines.finished import Finished, Identity, row_id, rows_where
 from pipelines.wording import count, plain
 
@@ -48,7 +51,33 @@ def find(dataset: Finished, file: str) -> int:
     found = whole or ends
     if len(found) == 1:
         return found[0]
+    if not found and (repository := outcome(dataset, file)):
+        raise OutputError(repository, hint=f"what became of every repository: {REPOSITORIES} in the dataset")
     raise _ambiguous(dataset, file, found) if found else _missing(dataset, file)
+
+
+def outcome(dataset: Finished, name: str) -> str:
+    """What became of a repository of a list that is named alone or before a file's path; "" for any other name."""
+    wanted = name.partition(":")[0].lower()
+    if "/" not in wanted or not dataset.place.exists(REPOSITORIES):
+        return ""
+    table = read_whole(dataset.place, REPOSITORIES, ["repo", "state", "reason", "now", "ref"])
+    for row in table.filter(pc.equal(pc.utf8_lower(table.column("repo")), wanted)).to_pylist():
+        return plain(_told(row))
+    return ""
+
+
+def _told(row: Mapping[str, str | None]) -> str:
+    """One line on a repository.
+
+    >>> _told({"repo": "a/b", "state": "gone", "reason": "404", "now": None, "ref": None})
+    'a/b: gone (404), so no file of this repository is in the dataset'
+    """
+    moved = f", today {row['now']}" if row["now"] else ""
+    if row["ref"]:
+        return f"{row['repo']}{moved}: read at commit {row['ref']}; no file has this name"
+    why = f" ({row['reason']})" if row["reason"] else ""
+    return f"{row['repo']}{moved}: {row['state']}{why}, so no file of this repository is in the dataset"
 
 
 def _matches(ledger: pa.Table, file: str, doc_id: bytes | None) -> tuple[list[int], list[int]]:

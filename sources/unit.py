@@ -48,6 +48,7 @@ class Listing:
     folders made for reading (clones), ``held`` descriptors of locks; `discard` removes and closes them when the
     units have been read. ``stamp`` is equal when nothing that was listed has changed: names, sizes and times, or the
     commit. ``pinned`` is the spec that reads the same again, where the source keeps its past; else "".
+    ``repositories`` says what became of each repository of a list (`sources.github.outcomes.OUTCOMES`).
     """
 
     units: tuple[Unit, ...] = ()
@@ -58,6 +59,7 @@ class Listing:
     stamp: str = ""
     held: tuple[int, ...] = ()
     pinned: str = ""
+    repositories: pa.Table | None = None
 
     def discard(self) -> None:
         """Remove the temporary folders, fine when they are gone, and give locks back."""

@@ -6,7 +6,7 @@ The map:
 
     source    GithubSource                        units     GithubUnit, TarballUnit
     config    GithubConfig                        tarballs  the alternative to git's protocol
-    choice    GithubChoice
+    outcomes  what became of each, as rows        choice    GithubChoice
     lists     which repositories are wanted       facts     stars, forks, licence, parent
     crawl     all of them, several at a time      states    what became of each, resumable
     api       the REST and GraphQL APIs           tokens    secrets, in turn

@@ -31,6 +31,7 @@ from sources.github.lists import (
     from_query,
     from_search,
 )
+from sources.github.outcomes import outcomes
 from sources.github.patience import Clock, WallClock, say
 from sources.github.states import State
 from sources.github.units import GithubUnit, TarballUnit
@@ -86,11 +87,14 @@ class GithubSource:
         try:
             skipped: Skipped = Counter()
             wanted = distinct(self._wanted(config, crawl, skipped), skipped)
-            present = _present(crawl.run(wanted), skipped)
+            states = crawl.run(wanted)
+            present = _present(states, skipped)
+            unread: dict[str, str] = {}
             if self.github.transport == "tarball":
                 listing = _tarballs(crawl, present, self.limits, skipped)
             else:
-                listing = _listing(crawl, present, config, skipped)
+                listing = _listing(crawl, present, config, skipped, unread)
+            listing = replace(listing, repositories=outcomes(states, unread))
         except BaseException:
             crawl.close()
             raise
@@ -129,6 +133,9 @@ def _present(states: list[State], skipped: Skipped) -> list[State]:
     return [kept[key] for key in sorted(kept)]
 
 
+_FAILED = "repository_"
+
+
 class _Read(NamedTuple):
     """One repository listed: its blobs with what reading costs, and what was left out."""
 
@@ -136,7 +143,10 @@ class _Read(NamedTuple):
     skipped: Skipped
 
 
-def _listing(crawl: Crawl, states: list[State], config: IngestConfig, skipped: Skipped) -> Listing:
+def _listing(
+    crawl: Crawl, states: list[State], config: IngestConfig, skipped: Skipped, unread: dict[str, str]
+) -> Listing:
+    """``unread`` gets those that were fetched and cannot be listed, with what they are instead of done."""
     units: list[Unit] = []
     files = total = 0
     for state, read in zip(states, crawl.each(partial(_read, crawl, config), states), strict=True):
@@ -146,6 +156,8 @@ def _listing(crawl: Crawl, states: list[State], config: IngestConfig, skipped: S
             for blobs, size in chunks(read.blobs)
         ]
         skipped.update(read.skipped)
+        failed = [reason for reason in read.skipped if reason.startswith(_FAILED)]
+        unread.update({state.name: failed[0].removeprefix(_FAILED)} if failed else {})
         files, total = files + len(read.blobs), total + sum(size for _, size in read.blobs)
     return Listing(tuple(units), skipped, files, total, stamp=stamp(_identities(states)), pinned=_pin(states))
 

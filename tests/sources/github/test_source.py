@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from crawling import change, paths, read_source, states
 from reads import git
@@ -17,6 +18,7 @@ from columns.errors import InputError
 from sources import IngestConfig
 from sources.github import GithubSource
 from sources.github import shelf as shelves
+from sources.github.outcomes import OUTCOMES
 
 LARGE = IngestConfig(max_bytes=1000)
 HELD = """
@@ -400,3 +402,29 @@ def test_repositories_whose_ids_are_sha256(make, source, upstream, tmp_path):
     second = change(folder, "b.py", b"b = 2\n")
     table, _, _ = read_source(source("new/ids", store=str(tmp_path / "s7")))
     assert (table.num_rows, set(table["ref"].to_pylist())) == (2, {second})
+
+
+def test_what_became_of_every_repository_is_told(make, source, upstream):
+    git(Path(upstream.root), "init", "-q", "--bare", "e/mpty.git")
+    make("a/good")
+    make("c/many", {f"{n}.py": b"x = 1\n" for n in range(9)})
+    listing = source("a/good", "e/mpty", "c/many", "d/none", max_entries=5).units(IngestConfig())
+    told = {row["repo"]: row for row in listing.repositories.to_pylist()}
+    assert listing.repositories.schema == OUTCOMES
+    assert {name: row["state"] for name, row in told.items()} == {
+        "a/good": "done", "e/mpty": "done", "c/many": "too_large", "d/none": "gone",
+    }  # fmt: skip
+    assert told["a/good"]["ref"] == git(Path(upstream.root, "a/good.git"), "rev-parse", "HEAD")
+    assert sorted(name for name, row in told.items() if row["ref"] is None) == ["c/many", "d/none", "e/mpty"]
+    assert told["d/none"]["reason"]
+    listing.discard()
+
+
+def test_outcomes_are_a_list_that_reads_the_same_again(make, source, tmp_path):
+    folder = make("a/b")
+    table, _, listing = read_source(source("a/b"))
+    pq.write_table(listing.repositories, tmp_path / "repositories.parquet")
+    change(folder, "new.py", b"y = 2\n")
+    again, _, _ = read_source(source(where=str(tmp_path / "repositories.parquet")))
+    assert again.equals(table)
+    assert read_source(source("a/b"))[0].num_rows == 3
