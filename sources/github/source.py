@@ -102,9 +102,9 @@ class GithubSource:
 
     def _wanted(self, config: IngestConfig, crawl: Crawl, skipped: Skipped) -> Iterator[Wanted]:
         kind, _, rest = self.where.partition(":")
-        if kind == "org":
+        if kind == "org" and rest:
             return from_organisation(rest, crawl.api, skipped)
-        if kind == "search":
+        if kind == "search" and rest:
             return from_search(rest, crawl.api, skipped)
         path = os.path.expanduser(self.where)
         if path.lower().endswith(QUERY):
@@ -113,6 +113,8 @@ class GithubSource:
         entry = None if listed else from_entry(self.where)
         if entry is not None:
             return iter([entry])
+        if not listed and not any(sign in path for sign in "*?[") and "://" not in path:
+            raise InputError(f"github:{self.where}: neither a list nor a repository", hint=f"use {FORM}")
         return from_file(path, config, self.choice, skipped)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from collections import Counter
@@ -233,3 +234,11 @@ def test_choice_of_repositories(settings, facts, obstacle):
 def test_configuration_from_the_environment(monkeypatch):
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     assert GithubConfig.from_environment() == GithubConfig(api_url="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("where", ["", "  ", "a b", "nothing", "owner/", "/name", "org", "..//x"])
+def test_what_is_neither_a_list_nor_a_repository(source, where):
+    unusable = dataclasses.replace(source("a/b"), where=where)
+    with pytest.raises(InputError, match="neither a list nor a repository") as caught:
+        unusable.units(IngestConfig())
+    assert "github:OWNER/NAME" in caught.value.hint
