@@ -18,7 +18,7 @@ MODULES = sorted((ROOT / "sources").rglob("*.py"))
 KINDS = {"_KINDS", "_SKIPPED_MODES"}
 DECIDERS = {"_kind", "_refusal"}
 READ = {"file", "folder", "done", "moved"}
-BY_NAME = {"tree.py", "git.py", "choice.py"}
+BY_NAME = {"trees/source.py", "git/source.py", "archives/choice.py"}
 
 
 def texts(node: ast.AST) -> Iterator[str]:
@@ -53,7 +53,9 @@ def counted(node: ast.AST, file: str) -> Iterator[str]:
 
 
 def reasons() -> set[str]:
-    nodes = ((node, path.name) for path in MODULES for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    room = ROOT / "sources"
+    trees = ((path.relative_to(room).as_posix(), ast.parse(path.read_text("utf-8"))) for path in MODULES)
+    nodes = ((node, file) for file, tree in trees for node in ast.walk(tree))
     return {reason for node, file in nodes for reason in counted(node, file)} - READ
 
 

@@ -20,7 +20,9 @@ from sources import Access, Services, parse_spec
 from sources.github import GithubConfig, GithubSource
 
 RUN = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell starts in the background
 from sources import IngestConfig
 from sources.github import GithubChoice, GithubConfig, GithubSource
 config = GithubConfig(server_url=sys.argv[1], store=sys.argv[2], connections=3)
