@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from columns.files import Place
 from shards import Documents, PackConfig, TokenizerConfig, make_tokenizer, open_shard, pack, write_shard
-from shards.bpe import hugging_face_json, parse_ranks
-from shards.encoders import GigatokenEncoder, HuggingFaceEncoder, TiktokenEncoder, same_ids
+from shards.tokenizers.bpe import hugging_face_json, parse_ranks
+from shards.tokenizers.encoders import GigatokenEncoder, HuggingFaceEncoder, TiktokenEncoder, same_ids
 
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
@@ -65,7 +65,7 @@ def run(content: pa.Array, vocab_size: int) -> list[dict[str, Any]]:
     seconds, tokenizer = measure(lambda: make_tokenizer(TokenizerConfig(vocab_size=vocab_size), texts))
     add(f"train {tokenizer.vocab_size} tokens", seconds, 0)
     ranks = parse_ranks(tokenizer.vocabulary.data, "trained")
-    exported = hugging_face_json(ranks, "cl100k", tokenizer.vocabulary.eot, tokenizer.eot_id).decode()
+    exported = hugging_face_json(ranks, "cl100k", tokenizer.vocabulary.specials).decode()
     engines: dict[str, Any] = {
         "encode, Hugging Face tokenizers": HuggingFaceEncoder(exported),
         "encode, tiktoken": TiktokenEncoder(ranks, "cl100k", {}),
@@ -76,7 +76,7 @@ def run(content: pa.Array, vocab_size: int) -> list[dict[str, Any]]:
         print("gigatoken is not installed: left out")
     reference = engines["encode, tiktoken"]
     for name, engine in engines.items():
-        seconds, (ids, _) = measure(lambda engine=engine: engine.encode(texts))
+        seconds, (ids, _) = measure(lambda engine=engine: engine.encode(content))
         add(name, seconds, len(ids))
         if not same_ids(engine, reference, texts):
             raise SystemExit(f"{name}: ids differ from tiktoken's")

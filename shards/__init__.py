@@ -2,8 +2,8 @@
 
 The room's map, in the order a document meets it:
 
-* `tokenizer` – `TokenizerConfig`, `make_tokenizer`, `load_tokenizer`; behind it `vocabulary` (a
-  tokenizer as data), `bpe` (training, file formats), `patterns` (how text is cut), `encoders` (the engines).
+* `tokenizers` – a package with its own map: `TokenizerConfig`, `make_tokenizer`, `load_tokenizer`; vocabularies,
+  training, and the engines.
 * `order` – keys, the train/validation split, the training sample, ranges of keys that are shards.
 * `tokens` – token parts: `tokenise_part`, `write_tokens`, and `gather`, which reads one shard's slice
   of all parts.
@@ -17,7 +17,7 @@ from shards.manifest import Manifest, read_manifest, verify
 from shards.order import key_range, order_keys, sample, shard_count, shard_of, shard_ranges, split_of
 from shards.packing import Documents, PackConfig, Packed, pack
 from shards.reader import Found, Shard, ShardSet, TokenDocument, open_shard
-from shards.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
+from shards.tokenizers import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
 from shards.tokens import count_tokens, gather, tokenise_part, write_tokens
 from shards.writer import ShardInfo, write_shard
 

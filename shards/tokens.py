@@ -21,7 +21,7 @@ from columns.tables import write_arrow
 from shards.format import BATCH_ROWS, tokens_schema
 from shards.order import order_keys
 from shards.packing import Documents
-from shards.tokenizer import Tokenizer
+from shards.tokenizers import Tokenizer
 
 _INDEX = b"thresher.batches"
 

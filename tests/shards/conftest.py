@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from shards.packing import Documents
-from shards.tokenizer import Tokenizer, TokenizerConfig, make_tokenizer
+from shards.tokenizers import Tokenizer, TokenizerConfig, make_tokenizer
 
 STANDARD_LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shards.bpe import SPACE_RUNS, dump_ranks, parse_ranks, split_token, train_ranks
-from shards.tokenizer import Tokenizer, TokenizerConfig, make_tokenizer
+from shards.tokenizers import Tokenizer, TokenizerConfig, make_tokenizer
+from shards.tokenizers.bpe import SPACE_RUNS, dump_ranks, parse_ranks, split_token, train_ranks
 
 TRAIN_IN_A_PROCESS = """
 import json, random, sys
-from shards.bpe import dump_ranks, train_ranks
+from shards.tokenizers.bpe import dump_ranks, train_ranks
 import hashlib
 texts = json.load(open(sys.argv[1]))
 random.Random(int(sys.argv[2])).shuffle(texts)

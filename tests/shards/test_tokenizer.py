@@ -18,17 +18,18 @@ from hypothesis import strategies as st
 
 from columns.errors import InputError, OutputError
 from columns.files import Place
-from shards.bpe import dump_ranks, hugging_face_json, parse_ranks, train_ranks
-from shards.encoders import (
+from shards.tokenizers import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
+from shards.tokenizers.bpe import dump_ranks, hugging_face_json, parse_ranks, train_ranks
+from shards.tokenizers.encoders import (
     PROBE,
     GigatokenEncoder,
     HuggingFaceEncoder,
     TiktokenEncoder,
+    column_of,
     rank_encoder,
     same_ids,
 )
-from shards.patterns import ENCODINGS, PATTERNS
-from shards.tokenizer import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
+from shards.tokenizers.patterns import ENCODINGS, PATTERNS
 
 EOT = "<|endoftext|>"
 LOOK_ALIKE = f"print('{EOT}')\n{EOT}{EOT} <|fim_prefix|>"
@@ -57,14 +58,14 @@ def encoder(kind: type, tokenizer: Tokenizer):
 
 
 def test_tiktoken_and_hugging_face_agree_on_real_code(tokenizer, library_texts):
-    exported = hugging_face_json(ranks_of(tokenizer), "cl100k", EOT, tokenizer.eot_id).decode()
+    exported = hugging_face_json(ranks_of(tokenizer), "cl100k", {EOT: tokenizer.eot_id}).decode()
     assert same_ids(encoder(TiktokenEncoder, tokenizer), HuggingFaceEncoder(exported), library_texts[:40])
 
 
 @pytest.mark.parametrize("pattern", sorted(PATTERNS))
 def test_both_spellings_of_each_pattern_cut_alike(pattern, library_texts):
     ranks = train_ranks(library_texts[:4], 600, pattern)
-    exported = hugging_face_json(ranks, pattern, EOT, len(ranks)).decode()
+    exported = hugging_face_json(ranks, pattern, {EOT: len(ranks)}).decode()
     reference = TiktokenEncoder(ranks, pattern, {EOT: len(ranks)})
     assert same_ids(reference, HuggingFaceEncoder(exported), [*library_texts[40:50], *PROBE])
 
@@ -79,7 +80,7 @@ def test_engines_agree_on_any_text(tokenizer_engines, batch):
 
 @pytest.fixture(scope="session")
 def tokenizer_engines(tokenizer):
-    exported = hugging_face_json(ranks_of(tokenizer), "cl100k", EOT, tokenizer.eot_id).decode()
+    exported = hugging_face_json(ranks_of(tokenizer), "cl100k", {EOT: tokenizer.eot_id}).decode()
     found = [encoder(TiktokenEncoder, tokenizer), HuggingFaceEncoder(exported)]
     with contextlib.suppress(ImportError):
         found.append(encoder(GigatokenEncoder, tokenizer))
@@ -111,7 +112,7 @@ def test_gigatoken_is_chosen_only_when_it_is_there_and_equal(tokenizer, monkeypa
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert type(rank_encoder(ranks, "cl100k", {})) is TiktokenEncoder
     monkeypatch.undo()
-    monkeypatch.setattr("shards.encoders.same_ids", lambda *_: False)
+    monkeypatch.setattr("shards.tokenizers.encoders.same_ids", lambda *_: False)
     assert type(rank_encoder(ranks, "cl100k", {})) is TiktokenEncoder
     assert type(rank_encoder({**ranks, b"gap gap": 99_999}, "cl100k", {})) is TiktokenEncoder
     assert type(rank_encoder(ranks, "o200k", {})) is TiktokenEncoder
@@ -137,7 +138,7 @@ def test_a_panic_of_the_accelerator_never_stops_a_run(tokenizer):
 @pytest.mark.parametrize("pattern", sorted(PATTERNS))
 def test_a_very_long_piece_never_raises(character, pattern, tokenizer):
     text = character * 1_000_000
-    ids, counts = TiktokenEncoder(ranks_of(tokenizer), pattern, {}).encode([text])
+    ids, counts = TiktokenEncoder(ranks_of(tokenizer), pattern, {}).encode(column_of([text]))
     assert int(counts[0]) == len(ids) > 0
     assert TiktokenEncoder(ranks_of(tokenizer), pattern, {}).decode(ids[:10]) == character * len(
         TiktokenEncoder(ranks_of(tokenizer), pattern, {}).decode(ids[:10])
@@ -187,7 +188,7 @@ def tiktoken_file(folder: Path, tokenizer: Tokenizer) -> Path:
 
 
 def hugging_face_file(folder: Path, tokenizer: Tokenizer, *, special: bool = True) -> Path:
-    exported = json.loads(hugging_face_json(ranks_of(tokenizer), "cl100k", EOT, tokenizer.eot_id))
+    exported = json.loads(hugging_face_json(ranks_of(tokenizer), "cl100k", {EOT: tokenizer.eot_id}))
     for token in exported["added_tokens"]:
         token["special"] = special
     exported["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
@@ -293,6 +294,7 @@ def test_a_named_encoding_is_read_from_the_local_cache(tmp_path, monkeypatch):
 
 def test_a_named_encoding_that_is_not_here_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("shards.tokenizers.published._PACKAGE", "no_such_package")
     with pytest.raises(InputError, match="nothing is downloaded: give the file"):
         make_tokenizer(TokenizerConfig(spec="tiktoken:p50k_base"))
 
@@ -369,7 +371,7 @@ def test_a_tokenizer_without_the_end_of_text_token_is_refused(tmp_path, tokenize
 
 def test_a_vocabulary_in_which_text_can_spell_end_of_text_is_refused(tmp_path, tokenizer):
     path = hugging_face_file(tmp_path, tokenizer)
-    with pytest.raises(InputError, match="encodes to the end-of-text id"):
+    with pytest.raises(InputError, match="'def' encodes to the special token"):
         make_tokenizer(TokenizerConfig(spec=f"tokenizers:{path}", eot="def"))
 
 

@@ -1,31 +1,42 @@
 """Byte-level BPE: training, and its two file formats (tiktoken ranks, Hugging Face ``tokenizer.json``).
 
-The ranks are the definition: token bytes in merge order. Ranks 0–255 are the bytes, then come runs of 2 to
-25 spaces (Codex, Chen et al. 2021, §3.2: indentation costs one token, 30 % fewer tokens on code), then what
-was learned. Training counts pieces and breaks ties by token number, so the result depends on the set of
-texts only, not on their order or on threads.
+The ranks are the definition: token bytes in merge order. Ranks 0–255 are the bytes, then come runs of white space
+where asked (2 to 25 spaces as in Codex, Chen et al. 2021, §3.2: indentation costs one token, 30 % fewer tokens on
+code; or these and 2 to 9 tabs), then what was learned. Training counts pieces and breaks ties by token number, so the
+result depends on the set of texts only, not on their order or on threads.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from columns.errors import InputError
-from shards.patterns import PATTERNS
+from shards.tokenizers.patterns import PATTERNS
+from shards.tokenizers.runs import CODEX_RUNS
 
-SPACE_RUNS = tuple(b" " * count for count in range(2, 26))
+SPACE_RUNS = tuple(CODEX_RUNS)
 SMALLEST_VOCABULARY = 256 + len(SPACE_RUNS) + 1
+RunsName = Literal["spaces", "tabs", "none"]
+RUNS: dict[str, tuple[bytes, ...]] = {
+    "spaces": SPACE_RUNS,
+    "tabs": (*SPACE_RUNS, *(b"\t" * count for count in range(2, 10))),
+    "none": (),
+}
 _LONGEST_PIECE = 256
 
 Ranks = dict[bytes, int]
 
 
-def train_ranks(texts: Iterable[str], vocab_size: int, pattern: str = "cl100k") -> Ranks:
+def train_ranks(
+    texts: Iterable[str], vocab_size: int, pattern: str = "cl100k", runs: RunsName = "spaces"
+) -> Ranks:
     """Learn at most ``vocab_size - 1`` ranks (the last id is left for end of text) from texts.
+
+    ``runs`` are the runs of white space that are ranks whatever the texts hold: ``spaces``, ``tabs`` too, or ``none``.
 
     Cost: about 0.3 s of CPU per MB of code. Pieces over 256 characters are cut for training
     only, so that one endless line cannot make it quadratic.
@@ -38,14 +49,14 @@ def train_ranks(texts: Iterable[str], vocab_size: int, pattern: str = "cl100k") 
 
     model = HuggingFace(models.BPE())
     model.pre_tokenizer = _pre_tokenizer(pattern, longest=_LONGEST_PIECE)
-    alphabet = sorted(_BYTE_OF)
+    alphabet = sorted(BYTE_OF)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - 1, min_frequency=2, initial_alphabet=alphabet, show_progress=False
     )
     model.train_from_iterator(iter(texts), trainer)
     merges = json.loads(model.to_str())["model"]["merges"]
     learned = (_to_bytes(left + right) for left, right in merges)
-    return _number([*(bytes([value]) for value in range(256)), *SPACE_RUNS, *learned], vocab_size - 1)
+    return _number([*(bytes([value]) for value in range(256)), *RUNS[runs], *learned], vocab_size - 1)
 
 
 def _number(tokens: Iterable[bytes], limit: int) -> Ranks:
@@ -82,8 +93,12 @@ def parse_ranks(data: bytes, name: str) -> Ranks:
     return ranks
 
 
-def hugging_face_json(ranks: Ranks, pattern: str, eot: str, eot_id: int) -> bytes:
+def hugging_face_json(
+    ranks: Ranks, pattern: str, specials: Mapping[str, int], added: Mapping[str, int] | None = None
+) -> bytes:
     """The same tokenizer as ``tokenizer.json``, so that any Hugging Face trainer can load it.
+
+    ``specials`` become its special tokens, ``added`` its added tokens that text may spell.
 
     Each token's merge is the pair that the lower ranks leave of it. Cost: 0.3 s for 32,768 tokens.
     """
@@ -92,11 +107,18 @@ def hugging_face_json(ranks: Ranks, pattern: str, eot: str, eot_id: int) -> byte
 
     vocabulary = {_to_text(token): rank for token, rank in ranks.items()}
     merges = [_merge_of(token, ranks) for token in sorted(ranks, key=ranks.__getitem__) if len(token) > 1]
-    model = HuggingFace(models.BPE(vocab={**vocabulary, eot: eot_id}, merges=[m for m in merges if m]))
+    ordinary = dict(added or {})
+    known = {**vocabulary, **specials, **ordinary}
+    model = HuggingFace(models.BPE(vocab=known, merges=[m for m in merges if m]))
     model.pre_tokenizer = _pre_tokenizer(pattern)
     model.decoder = decoders.ByteLevel()
-    model.add_special_tokens([AddedToken(eot, special=True, normalized=False)])
+    model.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in _by_id(specials)])
+    model.add_tokens([AddedToken(text, normalized=False) for text in _by_id(ordinary)])
     return (json.dumps(json.loads(model.to_str()), sort_keys=True, ensure_ascii=True) + "\n").encode()
+
+
+def _by_id(tokens: Mapping[str, int]) -> list[str]:
+    return sorted(tokens, key=tokens.__getitem__)
 
 
 def _merge_of(token: bytes, ranks: Ranks) -> tuple[str, str] | None:
@@ -141,7 +163,7 @@ def _byte_alphabet() -> dict[int, str]:
 
 
 _TEXT_OF = _byte_alphabet()
-_BYTE_OF = {text: value for value, text in _TEXT_OF.items()}
+BYTE_OF = {text: value for value, text in _TEXT_OF.items()}
 
 
 def _to_text(token: bytes) -> str:
@@ -149,4 +171,4 @@ def _to_text(token: bytes) -> str:
 
 
 def _to_bytes(text: str) -> bytes:
-    return bytes(_BYTE_OF[character] for character in text)
+    return bytes(BYTE_OF[character] for character in text)
