@@ -83,7 +83,7 @@ class FamilyConfig:
         if family == "syntax":
             return [self.syntax, syntax_identity()]
         if family == "tokens":
-            return _tokenizer(self.tokenizer).sha256 if self.tokenizer else ""
+            return _tokenizer(self.tokenizer).vocabulary.describe() if self.tokenizer else ""
         settings = {
             "text": self.signals, "lexing": self.lexing, "detected": self.detected, "licenses": self.licenses,
             "privacy": self.privacy.kinds,

@@ -103,7 +103,8 @@ def save_tokenizer(place: Place, stage: Stage, config: TokenizerConfig, texts: l
         tokenizer.save(place)
         about = {
             "kind": config.spec.partition(":")[0], "name": tokenizer.name, "sha256": tokenizer.sha256,
-            "vocab_size": tokenizer.vocab_size, "eot": tokenizer.eot_id, "sampled_files": len(texts),
+            "vocab_size": tokenizer.vocab_size,
+            "padded_vocab_size": tokenizer.padded_vocab_size, "eot": tokenizer.eot_id, "sampled_files": len(texts),
         }  # fmt: skip
         return UnitRecord(tuple(place.names()), {}, about)
 
