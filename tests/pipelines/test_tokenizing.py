@@ -28,6 +28,7 @@ from pipelines.tokenizing import (
     train_tokenizer,
 )
 from shards import TokenizerConfig, make_tokenizer
+from tests.pipelines.building import build
 from tests.pipelines.corpus import sources, write_tree
 
 SCHEMA = pa.schema([
@@ -225,3 +226,46 @@ def test_mistakes_are_one_clear_line(words, message):
     assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+# a dataset
+
+RECIPE_OF_TABS = """
+extends: codex
+name: tabs
+layout: {part_bytes: 65536}
+tokenizer: {vocab_size: 600, runs: tabs, special_tokens: ["<|fim_middle|>"]}
+pack: {seq_len: 64, shard_tokens: 4096}
+"""
+
+
+@pytest.fixture(scope="module")
+def dataset(tree, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dataset")
+    return build(folder, folder / "out", [tree], text=RECIPE_OF_TABS)
+
+
+def test_a_recipe_names_runs_and_special_tokens(dataset):
+    tokenizer = named_tokenizer(dataset.url)
+    assert tokenizer.special_id("<|fim_middle|>") == tokenizer.vocab_size - 1 == tokenizer.eot_id + 1
+    about = json.loads(dataset.read("manifest.json"))["tokenizer"]
+    assert (about["vocab_size"], about["padded_vocab_size"]) == (tokenizer.vocab_size, tokenizer.vocab_size)
+
+
+def test_a_dataset_is_counted_as_its_manifest_says(dataset):
+    done = called("count", dataset.url, "--dataset", dataset.url, "--json")
+    assert done.code == 0, done.err
+    total = json.loads(done.out)["languages"][-1]
+    tokens = json.loads(dataset.read("manifest.json"))["tokens"]
+    assert total["tokens"][0] + total["files"] == sum(tokens["by_language"].values())
+
+
+def test_a_tokenizer_is_trained_on_what_a_dataset_keeps(dataset, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for place in (one, two):
+        done = called("train", str(place), "--dataset", dataset.url, "--vocab-size", "500")
+        assert done.code == 0, done.err
+        assert "500 ids from" in done.out
+    assert (one / "ranks.tiktoken").read_bytes() == (two / "ranks.tiktoken").read_bytes()
+    kept = sum(batch.num_rows for batch in survivor_texts(dataset))
+    assert f"{kept} files" in done.out
