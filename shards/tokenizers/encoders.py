@@ -2,7 +2,7 @@
 
 * `TiktokenEncoder` (tiktoken): the reference, about 8–10 MB/s on one core.
 * `GigatokenEncoder` (gigatoken, optional): reads Arrow's buffers as they are and gives arrays, no Python string is
-  made; 200–380 MB/s, 110 with CodeGen's runs. Used only where it passed `same_ids`.
+  made; 200–380 MB/s, 40–110 with CodeGen's runs. Used only where it passed `same_ids`.
 * `HuggingFaceEncoder` (tokenizers): any ``tokenizer.json``, 1–4 MB/s.
 """
 

@@ -25,7 +25,7 @@ _CONTROL_TYPE = b"\x18\x03"
 
 
 class SentencePieceEncoder:
-    """A SentencePiece model; 5–10 MB/s. ``control`` are pieces that no text may become."""
+    """A SentencePiece model; 5 MB/s. ``control`` are pieces that no text may become."""
 
     def __init__(self, data: bytes, control: Iterable[str] = ()) -> None:
         known = _processor(data)

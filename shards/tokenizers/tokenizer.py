@@ -169,8 +169,8 @@ class Tokenizer:
         """Tokenise texts: ``large_string[n] -> (ids uint16|uint32[t], offsets int64[n + 1])``.
 
         A null has no tokens. Text that looks like a special token is ordinary text; a document begins with ``bos``
-        where one is set, no end of text is added. Cost: 200–380 MB/s on one core with gigatoken installed (110 with
-        CodeGen's runs), 8–10 with tiktoken alone, 5–10 with a SentencePiece model, 1–4 with a Hugging Face file.
+        where one is set, no end of text is added. Cost: 200–380 MB/s on one core with gigatoken installed (40–110 with
+        CodeGen's runs), 8–10 with tiktoken alone, 5 with a SentencePiece model, 1–4 with a Hugging Face file.
         """
         ids, counts = self._encoder.encode(column_of(content))
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
