@@ -32,10 +32,10 @@ def tokenizer(library_texts: list[str]) -> Tokenizer:
 def stream() -> Callable[..., Documents]:
     """Documents of given lengths whose ids count 1, 2, 3… so that every token can be told apart."""
 
-    def build(lengths: list[int], dtype: type = np.uint16) -> Documents:
+    def build(lengths: list[int], dtype: type = np.uint16, first: int = 0) -> Documents:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         ids = (1 + np.arange(offsets[-1]) % 60000).astype(dtype)
-        doc_ids = [index.to_bytes(16, "big") for index in range(len(lengths))]
+        doc_ids = [(first + index).to_bytes(16, "big") for index in range(len(lengths))]
         return Documents(ids, offsets, pa.array(doc_ids, pa.binary(16)))
 
     return build

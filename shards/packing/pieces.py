@@ -1,0 +1,59 @@
+"""Pieces: which tokens of which document go where in which row."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Pieces(NamedTuple):
+    """Pieces in the order of rows, in a row in the order of places: five ``int64[p]``, and how many rows there are.
+
+    Piece ``i`` is the tokens ``offset[i]`` to ``offset[i] + length[i]`` of document ``document[i]``, whose last token
+    is its end of text; it lies in row ``row[i]`` from place ``start[i]`` on.
+    """
+
+    document: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    row: np.ndarray
+    start: np.ndarray
+    rows: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in all pieces."""
+        return int(self.length.sum())
+
+    def filled(self) -> np.ndarray:
+        """Tokens of each row: ``int64[rows]``."""
+        return np.bincount(self.row, self.length, self.rows).astype(np.int64)
+
+    def split_documents(self) -> int:
+        """Documents in more than one piece."""
+        return int(np.count_nonzero(np.bincount(self.document) > 1)) if len(self.document) else 0
+
+    def part(self, first: int, last: int) -> Pieces:
+        """The pieces of the rows from ``first`` to before ``last``, rows numbered from 0."""
+        low, high = np.searchsorted(self.row, (first, last)).tolist()
+        document, offset, length, row, start = (column[low:high] for column in self[:5])
+        return Pieces(document, offset, length, row - first, start, max(0, last - first))
+
+    def moved_right(self, seq_len: int) -> Pieces:
+        """The same rows with their padding on the left."""
+        room = seq_len - self.filled()
+        return self._replace(start=self.start + room[self.row])
+
+
+def cut(lengths: np.ndarray, seq_len: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut each document every ``seq_len`` tokens: ``(document, offset, length)``, three ``int64[p]`` in order.
+
+    >>> [found.tolist() for found in cut(np.array([5, 2]), 2)]
+    [[0, 0, 0, 1], [0, 2, 4, 0], [2, 2, 1, 2]]
+    """
+    counts = -(-lengths // seq_len)
+    document = np.repeat(np.arange(len(lengths)), counts)
+    first = np.cumsum(counts) - counts
+    offset = (np.arange(len(document)) - first[document]) * seq_len
+    return document, offset, np.minimum(seq_len, lengths[document] - offset)
