@@ -21,7 +21,7 @@ from columns.beam import Exchange, count, load_chunks
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.hashing import unit_hash
-from columns.tables import read_whole
+from columns.tables import read_arrow, read_whole, write_arrow
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
 from pipelines.progress import StageRunner, Watch
@@ -29,6 +29,7 @@ from pipelines.redacting import Texts
 from pipelines.stage import COMMIT, RunUnit, Stage, UnitRecord, outputs_fingerprint, read_json
 from shards import (
     PackConfig,
+    Packed,
     TokenizerConfig,
     count_tokens,
     gather,
@@ -36,6 +37,7 @@ from shards import (
     load_tokenizer,
     make_tokenizer,
     pack,
+    pool,
     sample,
     shard_count,
     shard_names,
@@ -43,7 +45,7 @@ from shards import (
     write_shard,
     write_tokens,
 )
-from shards.format import SPLITS, Split
+from shards.format import SPLITS, Split, shard_schema
 
 SAMPLE = pa.schema([pa.field("content_hash", pa.binary(32)), pa.field("content", pa.large_string())])
 OVERSAMPLE = 1.25
@@ -172,7 +174,7 @@ class TokenisePart:
 
 @dataclass(frozen=True)
 class PackShard:
-    """The work of one unit: gather, pack and write one shard."""
+    """The work of one unit: gather, pack and write one shard; what is left of it waits for the pool."""
 
     dataset: Dataset
     names: Names
@@ -187,7 +189,26 @@ class PackShard:
         packed = pack(
             gather(self.dataset.tokens, parts, *key_range(index, total), split), tokenizer.eot_id, self.config
         )
-        name = shard_names(split, total)[index]
+        if self.config.pools:
+            write_arrow(self.rests, shard_names(split, total)[index], [packed.rest], packed.rest.schema)
+        return self._written(shard_names(split, total + self.config.pools)[index], packed)
+
+    def pool(self, unit: int) -> UnitRecord:
+        """Write the shard of what the others of a split have left."""
+        split, total = self.plan[unit - sum(total for _, total in self.plan)]
+        rests = [batch for name in shard_names(split, total) for batch in read_arrow(self.rests, name)]
+        tokenizer = load_tokenizer(self.dataset.tokenizer)
+        rows = concat(rests, shard_schema(self.config.seq_len, tokenizer.dtype))
+        packed = pool(rows, tokenizer.eot_id, self.config)
+        return self._written(shard_names(split, total + 1)[-1], packed)
+
+    @property
+    def rests(self) -> Place:
+        """Where incomplete rows wait."""
+        return self.dataset.shards.child("rests")
+
+    def _written(self, name: str, packed: Packed) -> UnitRecord:
+        tokenizer = load_tokenizer(self.dataset.tokenizer)
         info = write_shard(
             self.dataset.shards,
             name,
@@ -196,7 +217,10 @@ class PackShard:
             tokenizer_sha256=tokenizer.sha256,
             eot_id=tokenizer.eot_id,
         )
-        counts = {"produced": packed.produced, "written": packed.written, "padding": packed.padding}
+        counts = {
+            "produced": packed.produced, "written": packed.written, "padding": packed.padding,
+            "split_documents": packed.split_documents,
+        }  # fmt: skip
         counts |= {f"dropped.{rule}": n for rule, n in packed.dropped.items()}
         return UnitRecord((name,), counts, asdict(info))
 
@@ -226,13 +250,22 @@ def shard(
     log.append(_run(second, runner, partial(_units, engine, second, TokenisePart(dataset, names, seed))))
     tokens = _commit(dataset.tokens)
     plan = _plan(tokens["counts"], config.pack)
-    third = Stage(
-        "shards", dataset.shards, fingerprint([second.fingerprint, config.pack]), sum(n for _, n in plan)
-    )
+    units = sum(total for _, total in plan) + config.pack.pools * len(plan)
+    third = Stage("shards", dataset.shards, fingerprint([second.fingerprint, config.pack]), units)
     work = PackShard(dataset, names, config.pack, plan)
     extra = {"tokenizer": tokenizer["units"][0], "counted": tokens["counts"]}
-    log.append(_run(third, runner, partial(_units, engine, third, work, extra)))
+    log.append(_run(third, runner, partial(_pack, engine, third, work, extra)))
     return log
+
+
+def _pack(engine: Engine, stage: Stage, work: PackShard, extra: dict[str, Any]) -> None:
+    """Shards first, then the pools of what they have left."""
+    shards = sum(total for _, total in work.plan)
+    left = stage.begin()
+    run_units(engine, stage, work, [unit for unit in left if unit < shards])
+    run_units(engine, stage, work.pool, [unit for unit in left if unit >= shards])
+    stage.commit(extra)
+    work.rests.remove_tree()
 
 
 def _plan(counts: dict[str, int], config: PackConfig) -> tuple[tuple[Split, int], ...]:
@@ -241,9 +274,9 @@ def _plan(counts: dict[str, int], config: PackConfig) -> tuple[tuple[Split, int]
     )
 
 
-def _units(engine: Engine, stage: Stage, work: Any, extra: dict[str, Any] | None = None) -> None:
+def _units(engine: Engine, stage: Stage, work: Any) -> None:
     run_units(engine, stage, work, stage.begin())
-    stage.commit(extra)
+    stage.commit()
 
 
 def _run(stage: Stage, runner: StageRunner, work: Any) -> dict[str, Any]:
@@ -258,13 +291,17 @@ def _commit(place: Place) -> dict[str, Any]:
 
 
 def tokens_account(shards: dict[str, Any]) -> dict[str, Any]:
-    """The manifest's account of tokens: produced == written + dropped, by split and by language."""
+    """The manifest's account of tokens: produced == written + dropped, by split and by language.
+
+    ``split_documents`` lie in more than one row.
+    """
     counts, counted = shards["counts"], shards["counted"]
     dropped = {key.removeprefix("dropped."): n for key, n in counts.items() if key.startswith("dropped.")}
     sums = {kind: _with_prefix(counted, f"{kind}.") for kind in ("split", "language")}
     return {
         "produced": counts["produced"], "written": counts["written"], "dropped": dropped,
-        "padding": counts["padding"], "by_split": sums["split"], "by_language": sums["language"],
+        "padding": counts["padding"], "split_documents": counts["split_documents"],
+        "by_split": sums["split"], "by_language": sums["language"],
         "documents": counted["documents"],
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ The room's map, in the order a document meets it:
 * `order` – keys, the train/validation split, the training sample, ranges of keys that are shards.
 * `tokens` – token parts: `tokenise_part`, `write_tokens`, and `gather`, which reads one shard's slice
   of all parts.
-* `packing` – `pack`: documents into rows of ``seq_len``, every token accounted for.
+* `packing` – `pack`, `pool`: documents into rows of ``seq_len``, every token accounted for.
 * `format`, `writer`, `reader` – the files: schemas, `write_shard`, `open_shard`, `ShardSet`.
 * `manifest` – `Manifest`, `read_manifest`, `verify`: the dataset's commit point.
 """
@@ -15,7 +15,7 @@ The room's map, in the order a document meets it:
 from shards.format import shard_names
 from shards.manifest import Manifest, read_manifest, verify
 from shards.order import key_range, order_keys, sample, shard_count, shard_of, shard_ranges, split_of
-from shards.packing import Documents, PackConfig, Packed, pack
+from shards.packing import Documents, PackConfig, Packed, pack, pool
 from shards.reader import Found, Shard, ShardSet, TokenDocument, open_shard
 from shards.tokenizers import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
 from shards.tokens import count_tokens, gather, tokenise_part, write_tokens
@@ -41,6 +41,7 @@ __all__ = [
     "open_shard",
     "order_keys",
     "pack",
+    "pool",
     "read_manifest",
     "sample",
     "shard_count",

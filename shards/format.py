@@ -67,9 +67,11 @@ def shard_schema(seq_len: int, dtype: np.dtype) -> pa.Schema:
 
 
 def shard_metadata(
-    *, seq_len: int, tokenizer_sha256: str, eot_id: int, split: str, shuffle_seed: int
+    *, seq_len: int, tokenizer_sha256: str, eot_id: int, split: str, shuffle_seed: int, pooled: bool = False
 ) -> dict[str, str]:
     """What every shard says about itself; enough to read it without the manifest.
+
+    ``pooled``: the last shard of the split holds what the others have left.
 
     >>> found = shard_metadata(seq_len=8, tokenizer_sha256="", eot_id=3, split="train", shuffle_seed=0)
     >>> found["thresher.eot"]
@@ -82,6 +84,7 @@ def shard_metadata(
         "thresher.eot": str(eot_id),
         "thresher.split": split,
         "thresher.shuffle_seed": str(shuffle_seed),
+        "thresher.pooled": str(int(pooled)),
     }
 
 

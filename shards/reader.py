@@ -5,9 +5,10 @@ The file stays mapped while a `Shard` lives; views keep it alive by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -30,6 +31,10 @@ class Found(NamedTuple):
     start: int
     doc_offset: int
     length: int
+
+
+Piece = tuple[int, np.ndarray]
+"""Which of a document's tokens it begins with, and its ids."""
 
 
 class TokenDocument(NamedTuple):
@@ -92,23 +97,24 @@ class Shard:
                 ),
                 strict=True,
             ):
-                for item in zip(starts, [*starts[1:], n_tokens], offsets, doc_ids, strict=True):
+                ends = [*starts[1:], *(first + n_tokens for first in starts[:1])]
+                for item in zip(starts, ends, offsets, doc_ids, strict=True):
                     yield (row, *item)
                 row += 1
 
-    def documents(self) -> Iterator[TokenDocument]:
-        """The shard's documents in order, put together from their pieces."""
-        eot = int(self.metadata["thresher.eot"])
-        held: list[np.ndarray] = []
-        current = b""
+    def documents(self, elsewhere: Mapping[bytes, Sequence[Piece]] | None = None) -> Iterator[TokenDocument]:
+        """The shard's documents in order of their first piece; ``elsewhere`` are pieces in other shards."""
+        eot, more = int(self.metadata["thresher.eot"]), elsewhere or {}
+        for doc_id, pieces in self.pieces().items():
+            for ids in _put_together([*pieces, *more.get(doc_id, ())]):
+                yield TokenDocument(doc_id, ids, bool(ids[-1] == eot))
+
+    def pieces(self) -> dict[bytes, list[Piece]]:
+        """The pieces of each document, views of the file, in the order of rows."""
+        found: dict[bytes, list[Piece]] = {}
         for row, start, stop, offset, doc_id in self.spans():
-            if offset == 0 and held:
-                yield _document(current, held, eot)
-                held = []
-            current = doc_id
-            held.append(self.row(row)[start:stop])
-        if held:
-            yield _document(current, held, eot)
+            found.setdefault(doc_id, []).append((offset, self.row(row)[start:stop]))
+        return found
 
     def find(self, doc_id: bytes) -> list[Found]:
         """Where the pieces of a document are; reads only the id column."""
@@ -125,7 +131,8 @@ class Shard:
         for hit in hits.tolist():
             row = int(np.searchsorted(bounds, hit, side="right")) - 1
             last = hit + 1 == bounds[row + 1]
-            stop = batch.column("n_tokens")[row].as_py() if last else starts[hit + 1].as_py()
+            end = starts[int(bounds[row])].as_py() + batch.column("n_tokens")[row].as_py()
+            stop = end if last else starts[hit + 1].as_py()
             start = starts[hit].as_py()
             yield Found(self.name, index * BATCH_ROWS + row, start, offsets[hit].as_py(), stop - start)
 
@@ -139,9 +146,16 @@ def _view(ids: pa.Array) -> np.ndarray:
     return np.frombuffer(data, dtype, len(ids) * width, start).reshape(len(ids), width)
 
 
-def _document(doc_id: bytes, pieces: list[np.ndarray], eot: int) -> TokenDocument:
-    ids = np.concatenate(pieces)
-    return TokenDocument(doc_id, ids, bool(ids[-1] == eot))
+def _put_together(pieces: list[Piece]) -> Iterator[np.ndarray]:
+    """Documents of one id: usually one; several where the same file was kept more than once."""
+    held: list[list[np.ndarray]] = []
+    for offset, ids in sorted(pieces, key=itemgetter(0)):
+        fits = next((one for one in held if sum(map(len, one)) == offset), None)
+        if fits is None:
+            held.append([ids])
+        else:
+            fits.append(ids)
+    yield from map(np.concatenate, held)
 
 
 def open_shard(place: Place | str | PathLike[str], name: str) -> Shard:
@@ -179,17 +193,23 @@ class ShardSet:
         return sum(shard.rows for shard in self.shards)
 
     def documents(self) -> Iterator[TokenDocument]:
-        """Every document, shard by shard."""
-        for shard in self.shards:
-            yield from shard.documents()
+        """Every document, shard by shard; what a pool holds is put behind the document that it is of."""
+        for split in sorted({PartName.parse(shard.name).stem for shard in self.shards}):
+            shards = [shard for shard in self.shards if PartName.parse(shard.name).stem == split]
+            pooled = shards[0].metadata["thresher.pooled"] == "1"
+            more = shards.pop().pieces() if pooled else None
+            for shard in shards:
+                yield from shard.documents(more)
 
     def find(self, doc_id: bytes) -> list[Found]:
-        """Where a document's pieces are; its key names the one shard per split that is opened."""
-        seed = int(open_shard(self.place, self.names[0]).metadata["thresher.shuffle_seed"])
-        key = order_keys(pa.array([doc_id], pa.binary(DOC_ID_BYTES)), seed)
+        """Where a document's pieces are; its key names the shard per split that is opened, beside the pool if any."""
+        about = open_shard(self.place, self.names[0]).metadata
+        key = order_keys(pa.array([doc_id], pa.binary(DOC_ID_BYTES)), int(about["thresher.shuffle_seed"]))
+        pooled = int(about["thresher.pooled"])
         parts = [PartName.parse(name) for name in self.names]
-        indices = {count: int(shard_of(key, count)[0]) for count in {part.count for part in parts}}
-        names = [part.format() for part in parts if part.index == indices[part.count]]
+        indices = {count: int(shard_of(key, count - pooled)[0]) for count in {part.count for part in parts}}
+        places = {count: (index, count - 1) if pooled else (index,) for count, index in indices.items()}
+        names = [part.format() for part in parts if part.index in places[part.count]]
         return [piece for name in names for piece in open_shard(self.place, name).find(doc_id)]
 
 

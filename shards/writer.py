@@ -46,6 +46,7 @@ def write_shard(
         eot_id=eot_id,
         split=split,
         shuffle_seed=config.shuffle_seed,
+        pooled=config.pools,
     )
     schema = packed.rows.schema.with_metadata(metadata)
     rows = write_arrow(place, name, _batches(packed.rows, schema), schema)

@@ -35,6 +35,11 @@ class PackConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
+    @property
+    def pools(self) -> bool:
+        """Whether incomplete rows of several shards are put together."""
+        return self.method == "concat" and self.tail == "pool"
+
     def __post_init__(self) -> None:
         if not 1 <= self.seq_len < 1 << 31:
             raise ValueError(f"seq_len: expected 1 to 2**31 - 1, got {self.seq_len}")

@@ -31,11 +31,11 @@ def pack(documents: Documents, eot_id: int, config: PackConfig) -> Packed:
     """
     pieces = _placed(documents.lengths, config)
     produced, tail = int(documents.lengths.sum()), pieces.rows
-    if config.method == "concat" and config.tail != "pad":
+    if config.tail != "pad" and config.method == "concat":
         tail = produced // config.seq_len
     whole, rest = pieces.part(0, tail), pieces.part(tail, pieces.rows)
     rows = filled_rows(documents, _padded(whole, config), eot_id, config.seq_len)
-    pooled = rest.tokens if config.tail == "pool" else 0
+    pooled = rest.tokens if config.pools else 0
     dropped = {OVERLONG if config.method == "single" else SHARD_TAIL: produced - whole.tokens - pooled}
     held = rest if pooled else rest.part(0, 0)
     return Packed(

@@ -108,7 +108,7 @@ def test_units_count_through_the_plan(train, validation):
 @given(counts=st.dictionaries(st.sampled_from(["shard_tail", "other"]), st.integers(0, 99)))
 def test_the_account_lists_what_was_counted(counts):
     shards = {
-        "counts": {"produced": 9, "written": 5, "padding": 2}
+        "counts": {"produced": 9, "written": 5, "padding": 2, "split_documents": 1}
         | {f"dropped.{rule}": n for rule, n in counts.items()},
         "counted": {
             "documents": 3,
@@ -119,7 +119,7 @@ def test_the_account_lists_what_was_counted(counts):
         },
     }
     assert tokens_account(shards) == {
-        "produced": 9, "written": 5, "padding": 2, "dropped": counts, "documents": 3,
+        "produced": 9, "written": 5, "padding": 2, "split_documents": 1, "dropped": counts, "documents": 3,
         "by_split": {"train": 4, "validation": 5}, "by_language": {"python": 8, "c.h": 1},
     }  # fmt: skip
 
@@ -189,6 +189,48 @@ def test_padding_keeps_every_token(folder, built, tmp_path, tree):
     assert (
         sum(info["rows"] for info in manifest(place)["shards"]) * 32 == padded["written"] + padded["padding"]
     )
+
+
+def documents_of(place: Place) -> list[tuple[bytes, list[int]]]:
+    return sorted((found.doc_id, found.ids.tolist()) for found in ShardSet(place.url).documents())
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "tail: pool",
+        "tail: pool, pad: left",
+        "method: best_fit",
+        "method: best_fit, pad: left",
+        "method: single",
+    ],
+)
+def test_other_ways_to_pack_lose_nothing(folder, built, tmp_path, tree, method):
+    place = build(folder, tmp_path / "out", [tree], text=SMALL + PACK.replace("}", f", {method}}}") + TRAIN)
+    found, plain = assert_whole(place)["tokens"], manifest(built)["tokens"]
+    assert found["produced"] == found["written"] == plain["produced"]
+    assert sum(found["dropped"].values()) == 0
+    padded = build(folder, tmp_path / "pad", [tree], text=SMALL + PACK.replace("}", ", tail: pad}") + TRAIN)
+    assert documents_of(place) == documents_of(padded)
+    for doc_id, ids in documents_of(place)[:5]:
+        assert sum(piece.length for piece in ShardSet(place.url).find(doc_id)) == len(ids)
+    assert not place.child("shards").child("rests").names()
+    rows = sum(info["rows"] for info in manifest(place)["shards"])
+    assert rows * 32 == found["written"] + found["padding"]
+
+
+def test_a_pool_is_finished_after_an_interruption(folder, tmp_path, tree, monkeypatch):
+    text = SMALL + PACK.replace("}", ", tail: pool}") + TRAIN
+    whole = build(folder, tmp_path / "whole", [tree], text=text)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(PackShard, "pool", interrupted)
+        build(folder, tmp_path / "out", [tree], text=text)
+    place = build(folder, tmp_path / "out", [tree], text=text)
+    assert manifest(place)["shards"] == manifest(whole)["shards"]
+
+
+def interrupted(_work: PackShard, _unit: int) -> None:
+    raise RuntimeError
 
 
 def test_a_changed_row_length_keeps_tokenizer_and_tokens(folder, tmp_path, tree):

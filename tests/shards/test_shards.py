@@ -74,6 +74,7 @@ def test_a_shard_says_what_it_is(place, long_shard):
         "thresher.eot": "0",
         "thresher.split": "train",
         "thresher.shuffle_seed": "7",
+        "thresher.pooled": "0",
     }
     assert shard.seq_len == 16
 
