@@ -2,8 +2,8 @@
 
 Documents longer than a row are cut into whole rows and a remainder; the remainders and the shorter documents go, the
 largest first, each to the fullest row that still has room for it (Ding et al., arXiv 2404.10830, "Best-fit
-Packing"). Of rows with equal room the one that was changed last is taken. Which rows have room is kept in a bitmap, one
-bit per number of tokens left, in three levels of 64-bit words, so finding the fullest takes a few instructions
+Packing"). Of rows with equal room the one that has had it longest is taken. Which rows have room is kept in a bitmap,
+one bit per number of tokens left, in three levels of 64-bit words, so finding the fullest takes a few instructions
 whatever ``seq_len`` is: n documents cost O(n) after sorting.
 """
 
@@ -116,13 +116,13 @@ def _clear(low, middle, high, at):  # type: ignore[no-untyped-def]  # noqa: ANN0
 
 @njit(nogil=True, cache=True)
 def _bins(sizes, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Best fit; rows of equal room are a stack threaded through ``below``."""
+    """Best fit; rows of equal room are a queue from ``head`` to ``last``, threaded through ``after``."""
     words = (room >> 6) + 1
     low = np.zeros(words, np.uint64)
     middle = np.zeros((words >> 6) + 1, np.uint64)
     high = np.zeros((words >> 12) + 1, np.uint64)
-    top = np.full(room + 1, -1, np.int64)
-    below = np.empty(len(sizes), np.int64)
+    head, last = np.full(room + 1, -1, np.int64), np.empty(room + 1, np.int64)
+    after = np.full(len(sizes), -1, np.int64)
     found = np.empty(len(sizes), np.int64)
     made = 0
     for number in range(len(sizes)):
@@ -132,14 +132,17 @@ def _bins(sizes, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
             chosen, left = made, room
             made += 1
         else:
-            chosen = top[left]
-            top[left] = below[chosen]
-            if top[left] < 0:
+            chosen = head[left]
+            head[left], after[chosen] = after[chosen], -1
+            if head[left] < 0:
                 _clear(low, middle, high, left)
         found[number] = chosen
         left -= size
         if left:
-            below[chosen] = top[left]
-            top[left] = chosen
-            _set(low, middle, high, left)
+            if head[left] < 0:
+                head[left] = chosen
+                _set(low, middle, high, left)
+            else:
+                after[last[left]] = chosen
+            last[left] = chosen
     return found

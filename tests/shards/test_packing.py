@@ -161,12 +161,12 @@ def test_impossible_configurations_are_refused(values, message):
 
 
 def bins_slow(sizes: list[int], room: int) -> list[int]:
-    """Best fit, looking at every bin: the fullest that has room, of equals the one that was changed last."""
+    """Best fit, looking at every bin: the fullest that has room, of equals the one that was changed first."""
     left: list[int] = []
     changed: list[int] = []
     found = []
     for turn, size in enumerate(sizes):
-        fits = [(left[at], -changed[at], at) for at in range(len(left)) if left[at] >= size]
+        fits = [(left[at], changed[at], at) for at in range(len(left)) if left[at] >= size]
         at = min(fits)[2] if fits else len(left)
         if not fits:
             left.append(room)
