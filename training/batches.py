@@ -11,11 +11,13 @@ import pyarrow as pa
 from columns.batch import concat
 from training.catalog import ShardFile, Source, shard_files
 from training.extra import require
+from training.loader import IGNORED, padded
 
 if TYPE_CHECKING:
     import torch
 
-IGNORED = -100
+__all__ = ["IGNORED", "arrays", "iter_batches", "regroup", "segment_ids"]
+
 _READ = ["input_ids", "n_tokens", "doc_starts"]
 
 
@@ -101,19 +103,11 @@ def arrays(batch: pa.RecordBatch, *, segments: bool) -> dict[str, np.ndarray]:
     ids = batch.column("input_ids")
     input_ids = np.asarray(ids.flatten()).reshape(len(ids), ids.type.list_size).astype(np.int64)
     lengths = np.asarray(batch.column("n_tokens"))
-    found = {"input_ids": input_ids, "labels": _padded(input_ids.copy(), lengths, IGNORED)}
+    found = {"input_ids": input_ids, "labels": padded(input_ids.copy(), lengths, IGNORED)}
     if segments:
         numbers = segment_ids(batch.column("doc_starts"), input_ids.shape[1])
-        found["segment_ids"] = _padded(numbers, lengths, -1)
+        found["segment_ids"] = padded(numbers, lengths, -1)
     return found
-
-
-def _padded(values: np.ndarray, lengths: np.ndarray, mark: int) -> np.ndarray:
-    """Write ``mark`` behind the first ``lengths`` values of each row, in place; full rows cost nothing."""
-    short = np.flatnonzero(lengths < values.shape[1])
-    for row, length in zip(short.tolist(), lengths[short].tolist(), strict=True):
-        values[row, length:] = mark
-    return values
 
 
 def segment_ids(starts: pa.Array, width: int) -> np.ndarray:

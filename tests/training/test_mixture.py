@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.mixture import LONGEST_CYCLE, Cycle, Stage, deal, whole_weights
+
+WEIGHTS = st.lists(st.integers(1, 60), min_size=1, max_size=8)
+
+
+def shares_are_kept(cycle: Cycle, weights: list[int]) -> bool:
+    """After every n samples each source has floor or ceil of its share."""
+    total = sum(weights)
+    served = np.cumsum(np.eye(len(weights), dtype=np.int64)[cycle.sources], axis=0)
+    ideal = np.arange(1, total + 1)[:, None] * np.array(weights)
+    return bool(((served >= ideal // total) & (served <= -(-ideal // total))).all())
+
+
+@given(WEIGHTS)
+@settings(deadline=None)
+def test_after_any_number_of_samples_every_source_has_its_share(weights):
+    assert shares_are_kept(Cycle.of(weights), weights)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [[85, 8, 7], [1] * 64, [999_998, 1, 1], [500_000, 300_000, 199_999, 1], [1, 2, 4, 8, 16, 32, 64, 128]],
+)
+def test_shares_of_uneven_and_many_sources(weights):
+    assert shares_are_kept(Cycle.of(weights), weights)
+
+
+@given(WEIGHTS, st.integers(0, 500))
+@settings(deadline=None)
+def test_counts_are_those_of_replaying(weights, samples):
+    cycle = Cycle.of(weights)
+    replayed = np.resize(cycle.sources, samples) if samples else np.zeros(0, np.int64)
+    assert cycle.counts(samples) == np.bincount(replayed, minlength=len(weights)).tolist()
+
+
+@given(WEIGHTS, st.integers(0, 300), st.data())
+@settings(deadline=None)
+def test_position_is_where_a_turn_comes(weights, turn, data):
+    source = data.draw(st.integers(0, len(weights) - 1))
+    cycle = Cycle.of(weights)
+    at = cycle.position(source, turn)
+    assert cycle.sources[at % len(cycle.sources)] == source
+    assert cycle.counts(at)[source] == turn
+
+
+def test_counts_far_out_need_no_replay():
+    assert Cycle.of([85, 8, 7]).counts(10**15) == [85 * 10**13, 8 * 10**13, 7 * 10**13]
+
+
+def test_a_source_without_weight_is_never_served():
+    cycle = Cycle.of([0, 2, 0, 1])
+    assert set(cycle.sources.tolist()) == {1, 3}
+    assert cycle.counts(9) == [0, 6, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ([0.85, 0.08, 0.07], [85, 8, 7]),
+        ([85, 8, 7], [85, 8, 7]),
+        ([2, 4], [1, 2]),
+        ([0.1, 0.2], [1, 2]),
+        ([3], [1]),
+        ([1e-3, 1], [1, 1000]),
+        (list(np.array([0.5, 0.25])), [2, 1]),
+    ],
+)
+def test_weights_mean_what_is_written(weights, expected):
+    assert whole_weights(weights) == expected
+
+
+def test_weights_with_too_many_digits_are_refused():
+    with pytest.raises(ValueError, match=f"cycle of at most {LONGEST_CYCLE} samples"):
+        whole_weights([1 / 3, 1])
+
+
+@pytest.mark.parametrize(
+    ("given_", "message"),
+    [
+        ({"weights": {}}, "weights: expected positive numbers"),
+        ({"weights": {"a": 0}}, "weights: expected positive numbers"),
+        ({"weights": {"a": -1}}, "weights: expected positive numbers"),
+        ({"weights": {"a": 1}, "samples": 0}, "samples: expected at least 1"),
+        ({"weights": {"a": 1}, "at_end": "wait"}, "at_end: expected repeat or stop"),
+        ({"weights": {"a": 1 / 3, "b": 1}}, "cycle of at most"),
+    ],
+)
+def test_a_stage_says_what_it_expects(given_, message):
+    with pytest.raises(ValueError, match=message):
+        Stage(**given_)
+
+
+def test_equal_weights_take_turns():
+    assert deal([1, 1, 1]).tolist() == [0, 1, 2]
+    assert deal([1]).tolist() == [0]

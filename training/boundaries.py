@@ -1,0 +1,67 @@
+"""Boundaries: which tokens of a batch may see each other, from where pieces of documents begin in its rows.
+
+The forms are those of variable-length attention: ``cu_seqlens`` as flash-attention's ``flash_attn_varlen_func``
+takes them, over the batch laid out as one line of ``rows * seq_len`` tokens.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+PADDING = -1
+
+
+class Boundaries(NamedTuple):
+    """``segment_ids int64[n, seq_len]``: 0, 1, 2… by piece in its row, -1 on padding.
+
+    ``position_ids int64[n, seq_len]``: 0, 1, 2… from the beginning of each piece (and of padding).
+    ``cu_seqlens int32[k + 1]``: where each of the batch's k pieces begins, then the number of tokens; the
+    padding of a row counts as a piece. ``max_seqlen``: tokens of the longest piece.
+    """
+
+    segment_ids: np.ndarray
+    position_ids: np.ndarray
+    cu_seqlens: np.ndarray
+    max_seqlen: int
+
+
+def boundaries(starts: np.ndarray, pieces: np.ndarray, lengths: np.ndarray, seq_len: int) -> Boundaries:
+    """From ``starts int32[sum(pieces)]``, ``pieces int64[n]`` and ``lengths int32[n]``, as `RowStore` gives them.
+
+    Starts rise within a row; a row begins a piece even where no start says so.
+
+    >>> found = boundaries(np.array([0, 2], np.int32), np.array([2]), np.array([3], np.int32), 4)
+    >>> found.segment_ids.tolist(), found.position_ids.tolist(), found.cu_seqlens.tolist(), found.max_seqlen
+    ([[0, 0, 1, -1]], [[0, 1, 0, 0]], [0, 2, 3, 4], 2)
+    """
+    shape = (len(lengths), seq_len)
+    segments, positions = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    bounds = np.empty(len(starts) + 2 * len(lengths) + 1, np.int32)
+    count, longest = _mark(starts, pieces, lengths, segments, positions, bounds)
+    return Boundaries(segments, positions, bounds[: count + 1], int(longest))
+
+
+@njit(nogil=True, cache=True)
+def _mark(starts, pieces, lengths, segments, positions, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    count, longest, first = 0, 0, 0
+    rows, width = segments.shape
+    for row in range(rows):
+        begin, segment, start = 0, 0, first
+        first += pieces[row]
+        while begin < width:
+            if begin >= lengths[row]:
+                end, segment = width, PADDING
+            else:
+                while start < first and starts[start] <= begin:
+                    start += 1
+                end = min(starts[start], lengths[row]) if start < first else lengths[row]
+            for column in range(begin, end):
+                segments[row, column], positions[row, column] = segment, column - begin
+            bounds[count] = row * width + begin
+            longest = max(longest, end - begin)
+            count, segment, begin = count + 1, segment + 1, end
+    bounds[count] = rows * width
+    return count, longest
