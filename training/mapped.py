@@ -43,6 +43,7 @@ def map_shard(path: Path, name: str) -> MappedShard:
         reader = pa.ipc.open_file(pa.BufferReader(held))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{name}: no Arrow footer before byte {held.size}: {error}", hint=_DAMAGED) from None
+    _expect(reader.schema, name)
     batches = _batches(reader, held, name)
     sizes = {batch.num_rows for batch in batches[:-1]}
     ids = reader.schema.field("input_ids").type
@@ -54,12 +55,24 @@ def map_shard(path: Path, name: str) -> MappedShard:
     return MappedShard(rows, size, ids.list_size, np.dtype(ids.value_type.to_pandas_dtype()), table, held)
 
 
+def _expect(schema: pa.Schema, name: str) -> None:
+    """The columns that kernels read must have the types they read."""
+    found = {field.name: field.type for field in schema}
+    ids = found.get("input_ids", pa.null())
+    if not pa.types.is_fixed_size_list(ids) or ids.value_type not in (pa.uint16(), pa.uint32()):
+        raise InputError(f"{name}: column input_ids: expected rows of uint16 or uint32, got {ids}")
+    for column, kind in (("n_tokens", pa.int32()), ("doc_starts", pa.list_(pa.int32()))):
+        if found.get(column) != kind:
+            raise InputError(f"{name}: column {column}: expected {kind}, got {found.get(column)}")
+
+
 def _batches(reader: Any, held: pa.Buffer, name: str) -> list[pa.RecordBatch]:
     batches: list[pa.RecordBatch] = []
     for index in range(reader.num_record_batches):
         try:
             batch = reader.get_batch(index)
             batch.validate()
+            batch.column("doc_starts").validate(full=True)
         except (pa.ArrowInvalid, OSError) as error:
             end = _end(batches[-1]) - held.address if batches else 0
             what = f"{name}: record batch {index}, behind byte {end}: {error}"
