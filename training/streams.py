@@ -65,7 +65,7 @@ class TokenLoader:
 
     def __init__(self, loader: Loader, **options: Any) -> None:
         for name in ("batch_size", "shuffle", "sampler", "batch_sampler", "in_order", "persistent_workers"):
-            if options.get(name):
+            if name in options:
                 raise ValueError(
                     f"{name}: expected not to be set, got {options[name]!r}: the loader sees to it"
                 )

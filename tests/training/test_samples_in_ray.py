@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("ray")
+
+from training import BatchConfig, Loader, SampleDatasource, Stage, iter_batches, open_samples, read_shards
+from training.datasource import sample_table
+
+ROWS = 26
+
+
+def numbers(tables) -> list[int]:
+    return [row[0] for table in tables for row in table.column("input_ids").to_pylist()]
+
+
+def stream_of(samples) -> list[int]:
+    return samples.take(0, samples.order.end).ids[:, 0].tolist()
+
+
+@pytest.fixture(scope="module")
+def samples(dataset):
+    return open_samples(dataset, seed=6, epochs=2)
+
+
+@pytest.mark.parametrize("parallelism", [1, 2, 7, 500])
+def test_tasks_joined_in_order_are_the_stream(samples, parallelism):
+    tasks = SampleDatasource(samples, range(2 * ROWS)).get_read_tasks(parallelism)
+    assert len(tasks) == min(parallelism, 2 * ROWS)
+    assert numbers(table for task in tasks for table in task()) == stream_of(samples)
+
+
+def test_tasks_state_what_they_read(samples):
+    source = SampleDatasource(samples, range(10, 20))
+    tasks = source.get_read_tasks(3)
+    assert [task.metadata.num_rows for task in tasks] == [3, 3, 4]
+    assert source.estimate_inmemory_data_size() == 10 * 16 * 2
+    for task in tasks:
+        assert [table.schema for table in task()] == [task.schema]
+
+
+def test_a_table_says_where_its_rows_come_from(dataset, make_dataset):
+    sources = {"a": dataset, "b": make_dataset(train=(5,), ids=pa.uint16())}
+    samples = open_samples(sources, stages=[Stage({"a": 2, "b": 1}, 20)])
+    table = sample_table(samples, 5, 9)
+    (batch,) = Loader(samples, BatchConfig(20, samples=True))
+    names = [["a", "b"][source] for source in batch["sources"][5:14]]
+    assert table.column("source").to_pylist() == names
+    assert table.column("sample").to_pylist() == list(range(5, 14))
+    assert table.column("input_ids").to_pylist() == batch["input_ids"][5:14].tolist()
+    assert table.column("doc_starts").to_pylist() == [[0, 5]] * 9
+    assert table.schema.field("input_ids").type == pa.list_(pa.uint16(), 16)
+
+
+def test_tasks_are_small_to_send(samples):
+    (task, *_) = SampleDatasource(samples, range(ROWS)).get_read_tasks(2)
+    samples.take(0, 5)
+    assert len(pickle.dumps(samples)) < 10_000
+    assert task.metadata.num_rows == 13
+
+
+@pytest.mark.parametrize("chosen", [range(-1, 5), range(0, 2 * ROWS + 1), range(0, 10, 2)])
+def test_samples_that_are_not_there_are_refused(samples, chosen):
+    with pytest.raises(ValueError, match="order: expected a range within 0 to 52"):
+        read_shards(samples, order=chosen)
+
+
+def test_an_order_needs_samples_and_an_end(dataset):
+    with pytest.raises(ValueError, match="order: expected Samples"):
+        read_shards(dataset, order=range(5))
+    with pytest.raises(ValueError, match="endless stream"):
+        read_shards(open_samples(dataset, epochs=None))
+
+
+@pytest.mark.xdist_group("ray")
+class TestInRay:
+    def test_the_order_is_the_loaders(self, ray_session, samples):
+        dataset = read_shards(samples, override_num_blocks=5)
+        found = numbers(dataset.iter_batches(batch_size=8, batch_format="pyarrow"))
+        assert found == stream_of(samples)
+
+    def test_reading_on_from_a_state(self, ray_session, samples):
+        loader = Loader(samples, BatchConfig(20))
+        next(iter(loader))
+        position = samples.order.position(loader.state_dict())
+        rest = read_shards(samples, order=range(position, samples.order.end))
+        found = numbers(rest.iter_batches(batch_size=8, batch_format="pyarrow"))
+        assert found == stream_of(samples)[20:]
+
+    def test_as_torch_batches(self, ray_session, samples):
+        pytest.importorskip("torch")
+        found = list(iter_batches(read_shards(samples), 20, segments=True))
+        expected = list(Loader(samples, BatchConfig(20, documents=True)))
+        for left, right in zip(found, expected, strict=True):
+            for name in ("input_ids", "labels", "segment_ids"):
+                assert np.array_equal(left[name].numpy(), right[name])
