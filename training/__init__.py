@@ -9,6 +9,7 @@ The map of the room. The core needs NumPy, Arrow and Numba alone:
 * `mapped`, `gather`        shards as addresses, rows by a compiled copy; `RowStore` puts them together
 * `open_samples`            `Samples`: an order with its rows, of one dataset or a mixture
 * `Loader`, `BatchConfig`   batches of one rank as NumPy arrays, with a state of a few numbers
+* `pool`                    batches whose memory is used again once nobody holds them
 * `boundaries`              segment ids, position ids and ``cu_seqlens`` from where documents begin
 
 For torch and Ray:

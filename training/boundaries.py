@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from training.pool import Pool
+
 PADDING = -1
 
 
@@ -28,17 +30,19 @@ class Boundaries(NamedTuple):
     max_seqlen: int
 
 
-def boundaries(starts: np.ndarray, pieces: np.ndarray, lengths: np.ndarray, seq_len: int) -> Boundaries:
+def boundaries(
+    starts: np.ndarray, pieces: np.ndarray, lengths: np.ndarray, seq_len: int, pool: Pool | None = None
+) -> Boundaries:
     """From ``starts int32[sum(pieces)]``, ``pieces int64[n]`` and ``lengths int32[n]``, as `RowStore` gives them.
 
-    Starts rise within a row; a row begins a piece even where no start says so.
+    ``pool`` gives the memory. Starts rise within a row; a row begins a piece even where no start says so.
 
     >>> found = boundaries(np.array([0, 2], np.int32), np.array([2]), np.array([3], np.int32), 4)
     >>> found.segment_ids.tolist(), found.position_ids.tolist(), found.cu_seqlens.tolist(), found.max_seqlen
     ([[0, 0, 1, -1]], [[0, 1, 0, 0]], [0, 2, 3, 4], 2)
     """
-    shape = (len(lengths), seq_len)
-    segments, positions = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    shape, memory = (len(lengths), seq_len), pool or Pool()
+    segments, positions = memory.empty(shape, np.int64), memory.empty(shape, np.int64)
     bounds = np.empty(len(starts) + 2 * len(lengths) + 1, np.int32)
     count, longest = _mark(starts, pieces, lengths, segments, positions, bounds)
     return Boundaries(segments, positions, bounds[: count + 1], int(longest))
@@ -58,8 +62,9 @@ def _mark(starts, pieces, lengths, segments, positions, bounds):  # type: ignore
                 while start < first and starts[start] <= begin:
                     start += 1
                 end = min(starts[start], lengths[row]) if start < first else lengths[row]
+            segments[row, begin:end] = segment
             for column in range(begin, end):
-                segments[row, column], positions[row, column] = segment, column - begin
+                positions[row, column] = column - begin
             bounds[count] = row * width + begin
             longest = max(longest, end - begin)
             count, segment, begin = count + 1, segment + 1, end

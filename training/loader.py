@@ -51,7 +51,8 @@ class Loader:
     ``segment_ids``, ``position_ids`` (int64 ``[n, seq_len]``), ``cu_seqlens`` int32 and ``max_seqlen`` int;
     with ``samples`` ``samples`` int64 ``[n]`` and ``sources`` int32 ``[n]``. n is the rank's share of the global
     batch; it may be 0 in a last batch that is not full. Iterating again goes on where the last one stopped; a
-    stream that has ended gives nothing until a state is loaded. Arrays are the caller's own::
+    stream that has ended gives nothing until a state is loaded. Arrays are the caller's own for
+    as long as it keeps them; their memory is used again afterwards (`Pool`)::
 
         loader = Loader(open_samples("build/demo", seed=1), BatchConfig(512), rank=0, world_size=8)
         for batch in loader:
@@ -131,11 +132,14 @@ class Loader:
         return found
 
     def _arrays(self, rows: Rows) -> dict[str, Any]:
+        pool = self.samples.store.pool
         found: dict[str, Any] = {"input_ids": rows.ids}
         if self.batch.labels:
-            found["labels"] = padded(rows.ids.copy(), rows.lengths, IGNORED)
+            labels = pool.empty(rows.ids.shape, rows.ids.dtype)
+            np.copyto(labels, rows.ids)
+            found["labels"] = padded(labels, rows.lengths, IGNORED)
         if self.batch.documents:
-            marks = boundaries(rows.starts, rows.pieces, rows.lengths, rows.ids.shape[1])
+            marks = boundaries(rows.starts, rows.pieces, rows.lengths, rows.ids.shape[1], pool)
             found |= marks._asdict()
         return found
 

@@ -57,9 +57,12 @@ def permute(index, n, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
     >>> sorted(int(permute(index, 5, np.uint64(7))) for index in range(5))
     [0, 1, 2, 3, 4]
     """
-    bits = _SMALLEST_BITS
-    while (np.int64(1) << bits) < n:
-        bits += 1
+    bits, rest = 1, n - 1
+    for shift in (32, 16, 8, 4, 2, 1):
+        if rest >> shift:
+            rest >>= shift
+            bits += shift
+    bits = max(bits, _SMALLEST_BITS)
     right = np.uint64(bits // 2)
     left = np.uint64(bits) - right
     value = np.uint64(index)

@@ -19,6 +19,7 @@ from training.cache import CacheConfig, cached_name, fetch
 from training.catalog import ShardFile
 from training.gather import FOUND, OUTSIDE, address_rows, count_pieces, gather_ids, gather_starts
 from training.mapped import MappedShard, map_shard
+from training.pool import Pool
 
 
 class Rows(NamedTuple):
@@ -54,6 +55,7 @@ class RowStore:
         count = len(self.shards)
         self._row_starts = np.cumsum([0, *(shard.rows or 0 for shard in self.shards)], dtype=np.int64)
         self._open: OrderedDict[int, MappedShard] = OrderedDict()
+        self.pool = Pool()
         self._checked: set[int] = set()
         self._batch_starts, self._batch_rows = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self._table = np.empty((0, 4), np.int64)
@@ -99,7 +101,8 @@ class RowStore:
                 np.zeros(0, np.int32),
             )
         places = self._places(rows)
-        ids, lengths = np.empty((len(rows), self.seq_len), dtype), np.empty(len(rows), np.int32)
+        ids = self.pool.empty((len(rows), self.seq_len), dtype)
+        lengths = np.empty(len(rows), np.int32)
         gather_ids(places, self._table, self.dtype.itemsize, ids, lengths)
         if not documents:
             return Rows(ids, lengths, np.zeros(0, np.int64), np.zeros(0, np.int32))

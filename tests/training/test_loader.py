@@ -279,3 +279,11 @@ def test_what_cannot_be_opened_is_refused(dataset, tmp_path):
         open_samples({"a": dataset, "b": dataset})
     with pytest.raises(OutputError, match=r"no manifest\.json"):
         open_samples(tmp_path)
+
+
+def test_batches_that_are_kept_stay_as_they_were(dataset):
+    """Memory of batches is used again, but never that of a batch, or a part of one, that is still held."""
+    samples = open_samples(dataset, epochs=8, seed=1)
+    kept = [batch["labels"][:, :1] for batch in Loader(samples, BatchConfig(4, documents=True))]
+    flat = [number for part in kept for number in part[:, 0].tolist()]
+    assert flat == stream_of(samples)
