@@ -55,6 +55,7 @@ class RowStore:
         count = len(self.shards)
         self._row_starts = np.cumsum([0, *(shard.rows or 0 for shard in self.shards)], dtype=np.int64)
         self._open: OrderedDict[int, MappedShard] = OrderedDict()
+        self._seen: tuple[int, np.dtype] | None = None
         self.pool = Pool()
         self._checked: set[int] = set()
         self._batch_starts, self._batch_rows = np.zeros(count, np.int64), np.zeros(count, np.int64)
@@ -72,20 +73,20 @@ class RowStore:
 
     @property
     def seq_len(self) -> int:
-        """Ids per row; opens one shard where none is open."""
-        return self._first.seq_len
+        """Ids per row; opens one shard where none was opened."""
+        return self._form()[0]
 
     @property
     def dtype(self) -> np.dtype:
-        """uint16 or uint32, as the ids are stored; opens one shard where none is open."""
-        return self._first.dtype
+        """uint16 or uint32, as the ids are stored; opens one shard where none was opened."""
+        return self._form()[1]
 
-    @property
-    def _first(self) -> MappedShard:
-        """Any shard that is open, or the first one with rows."""
-        if not self._open:
+    def _form(self) -> tuple[int, np.dtype]:
+        """What every shard must be like: the first one that was opened, or the first one with rows."""
+        if self._seen is None:
             self._map([int(np.flatnonzero(np.diff(self._row_starts))[0])])
-        return next(iter(self._open.values()))
+        assert self._seen is not None
+        return self._seen
 
     def gather(self, rows: np.ndarray, dtype: Any = np.int64, *, documents: bool = False) -> Rows:
         """Rows by number, ``int64[n]``, in that order; a number may come more than once.
@@ -162,9 +163,11 @@ class RowStore:
         mapped = map_shard(self._path(at), shard.path)
         if mapped.rows != shard.rows:
             raise InputError(f"{shard.path}: rows expected {shard.rows}, got {mapped.rows}")
-        if self._open and (mapped.seq_len, mapped.dtype) != (self.seq_len, self.dtype):
+        self._seen = self._seen or (mapped.seq_len, mapped.dtype)
+        if (mapped.seq_len, mapped.dtype) != self._seen:
+            width, dtype = self._seen
             raise InputError(
-                f"{shard.path}: expected rows of {self.seq_len} {self.dtype}, got {mapped.seq_len} {mapped.dtype}",
+                f"{shard.path}: expected rows of {width} {dtype}, got {mapped.seq_len} {mapped.dtype}",
                 hint="sources of one mixture are tokenised alike and packed to one length",
             )
         self._open[at] = mapped

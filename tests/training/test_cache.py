@@ -255,3 +255,15 @@ def test_the_manifest_may_state_no_checksum(remote, tmp_path):
     filesystem.pipe_file(path, json.dumps(manifest).encode())
     rewrite(shard, lambda data: data)
     assert fetch(shard_files(remote)[0], config(tmp_path)).exists()
+
+
+def test_a_store_goes_on_after_a_shard_that_could_not_be_fetched(remote, tmp_path):
+    shards = shard_files(remote)
+    held = shards[1].place._at[0].cat_file(shards[1].path)
+    store = RowStore(shards, cache=config(tmp_path, sum(sorted(shard.size for shard in shards)[1:])))
+    rewrite(shards[1], lambda data: data[:100])
+    with pytest.raises(InputError):
+        store.gather(np.array([0, 10]))
+    rewrite(shards[1], lambda _: held)
+    for rows in ([10, 20], [0, 20], [0, 10]):
+        assert store.gather(np.array(rows)).ids[:, 0].tolist() == rows
