@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from shards.format import BATCH_ROWS
 from training.catalog import ShardFile, Source, shard_files
 from training.extra import require
 from training.samples import Samples
@@ -18,6 +17,7 @@ _ray_data = require("ray.data")
 _ray_block = require("ray.data.block")
 _ray_datasource = require("ray.data.datasource")
 
+SAMPLE_ROWS = 4096
 _Item = TypeVar("_Item")
 
 
@@ -53,17 +53,19 @@ class ShardDatasource(_ray_datasource.Datasource):  # type: ignore[name-defined]
 class SampleDatasource(_ray_datasource.Datasource):  # type: ignore[name-defined]
     """Samples of a stream in its order: every read task gives a run of neighbouring samples.
 
-    Blocks of up to 1,024 rows with ``input_ids`` fixed-size list of uint16 or uint32, ``n_tokens`` int32,
+    Starting a task and handing on a block cost Ray some 20 ms, so a task has at least ``task_rows`` samples.
+    Blocks of up to 4,096 rows with ``input_ids`` fixed-size list of uint16 or uint32, ``n_tokens`` int32,
     ``doc_starts`` list of int32, ``sample`` int64 (its number in the stream) and ``source`` string. Workers
     map the shards themselves. The order is that of `training.Loader`, whatever the number of tasks.
     """
 
-    def __init__(self, samples: Samples, chosen: range) -> None:
+    def __init__(self, samples: Samples, chosen: range, *, task_rows: int = 4 * SAMPLE_ROWS) -> None:
         super().__init__()
         if chosen.step != 1 or chosen.start < 0 or chosen.stop > samples.order.end:
             raise ValueError(f"order: expected a range within 0 to {samples.order.end}, got {chosen}")
         self._samples = samples
         self._chosen = chosen
+        self._task_rows = task_rows
 
     def estimate_inmemory_data_size(self) -> int:
         """Bytes of the ids of all samples."""
@@ -74,15 +76,16 @@ class SampleDatasource(_ray_datasource.Datasource):  # type: ignore[name-defined
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
     ) -> list[Any]:
         """At most ``parallelism`` read tasks; joined in order they give the samples in order."""
-        pieces = [piece for piece in runs(self._chosen, parallelism) if len(piece)]
+        count = min(parallelism, -(-len(self._chosen) // self._task_rows))
+        pieces = [piece for piece in runs(self._chosen, count) if len(piece)]
         return [self._task(piece, per_task_row_limit) for piece in pieces]
 
     def _task(self, piece: Sequence[int], row_limit: int | None) -> Any:
         samples = self._samples
 
         def read() -> Iterator[pa.Table]:
-            for at in range(0, len(piece), BATCH_ROWS):
-                yield sample_table(samples, piece[at], len(piece[at : at + BATCH_ROWS]))
+            for at in range(0, len(piece), SAMPLE_ROWS):
+                yield sample_table(samples, piece[at], len(piece[at : at + SAMPLE_ROWS]))
 
         size = len(piece) * samples.store.seq_len * int(samples.store.dtype.itemsize)
         metadata = _ray_block.BlockMetadata(

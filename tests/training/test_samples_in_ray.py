@@ -29,13 +29,19 @@ def samples(dataset):
 
 @pytest.mark.parametrize("parallelism", [1, 2, 7, 500])
 def test_tasks_joined_in_order_are_the_stream(samples, parallelism):
-    tasks = SampleDatasource(samples, range(2 * ROWS)).get_read_tasks(parallelism)
+    tasks = SampleDatasource(samples, range(2 * ROWS), task_rows=1).get_read_tasks(parallelism)
     assert len(tasks) == min(parallelism, 2 * ROWS)
     assert numbers(table for task in tasks for table in task()) == stream_of(samples)
 
 
+@pytest.mark.parametrize(("task_rows", "tasks"), [(1000, 1), (26, 2), (20, 3)])
+def test_tasks_are_not_too_small(samples, task_rows, tasks):
+    source = SampleDatasource(samples, range(2 * ROWS), task_rows=task_rows)
+    assert len(source.get_read_tasks(50)) == tasks
+
+
 def test_tasks_state_what_they_read(samples):
-    source = SampleDatasource(samples, range(10, 20))
+    source = SampleDatasource(samples, range(10, 20), task_rows=1)
     tasks = source.get_read_tasks(3)
     assert [task.metadata.num_rows for task in tasks] == [3, 3, 4]
     assert source.estimate_inmemory_data_size() == 10 * 16 * 2
@@ -57,7 +63,7 @@ def test_a_table_says_where_its_rows_come_from(dataset, make_dataset):
 
 
 def test_tasks_are_small_to_send(samples):
-    (task, *_) = SampleDatasource(samples, range(ROWS)).get_read_tasks(2)
+    (task, *_) = SampleDatasource(samples, range(ROWS), task_rows=1).get_read_tasks(2)
     samples.take(0, 5)
     assert len(pickle.dumps(samples)) < 10_000
     assert task.metadata.num_rows == 13
