@@ -102,12 +102,21 @@ def arrays(batch: pa.RecordBatch, *, segments: bool) -> dict[str, np.ndarray]:
     """The arrays of one batch of rows, each ``int64[rows, seq_len]``; see `iter_batches`."""
     ids = batch.column("input_ids")
     input_ids = np.asarray(ids.flatten()).reshape(len(ids), ids.type.list_size).astype(np.int64)
-    lengths = np.asarray(batch.column("n_tokens"))
-    found = {"input_ids": input_ids, "labels": padded(input_ids.copy(), lengths, IGNORED)}
+    spans = text_spans(batch)
+    found = {"input_ids": input_ids, "labels": padded(input_ids.copy(), spans, IGNORED)}
     if segments:
         numbers = segment_ids(batch.column("doc_starts"), input_ids.shape[1])
-        found["segment_ids"] = padded(numbers, lengths, -1)
+        found["segment_ids"] = padded(numbers, spans, -1)
     return found
+
+
+def text_spans(batch: pa.RecordBatch) -> np.ndarray:
+    """Where the text of each row begins, with its first piece, and where it ends: ``int64[n, 2]``."""
+    lengths, starts = np.asarray(batch.column("n_tokens")).astype(np.int64), batch.column("doc_starts")
+    begins, counts = np.zeros(len(lengths), np.int64), np.asarray(starts.value_lengths())
+    offsets = np.asarray(starts.offsets)[:-1] - starts.offsets[0].as_py()
+    begins[counts > 0] = np.asarray(starts.flatten())[offsets[counts > 0]]
+    return np.stack([begins, begins + lengths], axis=1)
 
 
 def segment_ids(starts: pa.Array, width: int) -> np.ndarray:

@@ -103,7 +103,7 @@ def sample_table(samples: Samples, first: int, count: int) -> pa.Table:
     names = pa.array([member.name for member in samples.order.members])
     columns = {
         "input_ids": pa.FixedSizeListArray.from_arrays(pa.array(rows.ids.ravel()), rows.ids.shape[1]),
-        "n_tokens": pa.array(rows.lengths),
+        "n_tokens": pa.array(rows.spans[:, 1] - rows.spans[:, 0]),
         "doc_starts": pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.starts)),
         "sample": pa.array(np.arange(first, first + count)),
         "source": names.take(pa.array(located.sources)),

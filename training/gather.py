@@ -53,12 +53,21 @@ def address_rows(rows, row_starts, batch_starts, batch_rows, places):  # type: i
 
 
 @njit(nogil=True, cache=True)
-def gather_ids(places, table, item_bytes, ids, lengths):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Copy rows: ``ids any[n, seq_len]`` and ``lengths int32[n]`` are filled. Cost: that of the copy."""
+def gather_ids(places, table, item_bytes, ids, spans):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Copy rows: ``ids any[n, seq_len]`` and ``spans int32[n, 2]``, where text begins and ends, are filled.
+
+    Text of a full row is all of it; of another one it begins where its first piece does. Cost: that of the copy.
+    """
     width = ids.shape[1]
     for at in range(len(places)):
         batch, row = places[at]
-        lengths[at] = carray(_int32_at(table[batch, LENGTHS] + 4 * row), 1)[0]
+        length = carray(_int32_at(table[batch, LENGTHS] + 4 * row), 1)[0]
+        begin = 0
+        if length < width:
+            offsets = carray(_int32_at(table[batch, OFFSETS] + 4 * row), 2)
+            if offsets[1] > offsets[0]:
+                begin = carray(_int32_at(table[batch, STARTS] + 4 * offsets[0]), 1)[0]
+        spans[at, 0], spans[at, 1] = begin, begin + length
         address = table[batch, IDS] + row * width * item_bytes
         if item_bytes == 2:
             short = carray(_uint16_at(address), width)

@@ -137,20 +137,21 @@ class Loader:
         if self.batch.labels:
             labels = pool.empty(rows.ids.shape, rows.ids.dtype)
             np.copyto(labels, rows.ids)
-            found["labels"] = padded(labels, rows.lengths, IGNORED)
+            found["labels"] = padded(labels, rows.spans, IGNORED)
         if self.batch.documents:
-            marks = boundaries(rows.starts, rows.pieces, rows.lengths, rows.ids.shape[1], pool)
+            marks = boundaries(rows.starts, rows.pieces, rows.spans, rows.ids.shape[1], pool)
             found |= marks._asdict()
         return found
 
 
-def padded(values: np.ndarray, lengths: np.ndarray, mark: int) -> np.ndarray:
-    """Write ``mark`` behind the first ``lengths`` values of each row, in place; full rows cost nothing.
+def padded(values: np.ndarray, spans: np.ndarray, mark: int) -> np.ndarray:
+    """Write ``mark`` before and behind each row's span, in place; full rows cost nothing.
 
-    >>> padded(np.array([[1, 2], [3, 4]]), np.array([2, 1]), -100).tolist()
-    [[1, 2], [3, -100]]
+    >>> padded(np.array([[1, 2], [3, 4], [5, 6]]), np.array([[0, 2], [0, 1], [1, 2]]), -100).tolist()
+    [[1, 2], [3, -100], [-100, 6]]
     """
-    short = np.flatnonzero(lengths < values.shape[1])
-    for row, length in zip(short.tolist(), lengths[short].tolist(), strict=True):
-        values[row, length:] = mark
+    short = np.flatnonzero(spans[:, 1] - spans[:, 0] < values.shape[1])
+    for row, (begin, end) in zip(short.tolist(), spans[short].tolist(), strict=True):
+        values[row, :begin] = mark
+        values[row, end:] = mark
     return values

@@ -23,12 +23,13 @@ from training.pool import Pool
 
 
 class Rows(NamedTuple):
-    """Gathered rows: ``ids [n, seq_len]``, ``lengths int32[n]`` without padding, and the pieces of documents:
-    ``pieces int64[n]`` per row, ``starts int32[sum(pieces)]`` where they begin (both empty when not asked for).
+    """Gathered rows: ``ids [n, seq_len]``, ``spans int32[n, 2]`` where text begins and ends (the rest is padding), and
+    the pieces of documents: ``pieces int64[n]`` per row, ``starts int32[sum(pieces)]`` where they begin (both empty
+    when not asked for).
     """
 
     ids: np.ndarray
-    lengths: np.ndarray
+    spans: np.ndarray
     pieces: np.ndarray
     starts: np.ndarray
 
@@ -97,20 +98,20 @@ class RowStore:
         if not len(rows):
             return Rows(
                 np.empty((0, self.seq_len), dtype),
-                np.zeros(0, np.int32),
+                np.zeros((0, 2), np.int32),
                 np.zeros(0, np.int64),
                 np.zeros(0, np.int32),
             )
         places = self._places(rows)
         ids = self.pool.empty((len(rows), self.seq_len), dtype)
-        lengths = np.empty(len(rows), np.int32)
-        gather_ids(places, self._table, self.dtype.itemsize, ids, lengths)
+        spans = np.empty((len(rows), 2), np.int32)
+        gather_ids(places, self._table, self.dtype.itemsize, ids, spans)
         if not documents:
-            return Rows(ids, lengths, np.zeros(0, np.int64), np.zeros(0, np.int32))
+            return Rows(ids, spans, np.zeros(0, np.int64), np.zeros(0, np.int32))
         pieces = count_pieces(places, self._table)
         starts = np.empty(int(pieces.sum()), np.int32)
         gather_starts(places, self._table, starts)
-        return Rows(ids, lengths, pieces, starts)
+        return Rows(ids, spans, pieces, starts)
 
     def _places(self, rows: np.ndarray) -> np.ndarray:
         places = np.empty((len(rows), 2), np.int64)

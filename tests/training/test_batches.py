@@ -47,6 +47,7 @@ def test_large_ids_of_both_widths_survive(make_dataset):
             {
                 "input_ids": pa.FixedSizeListArray.from_arrays(pa.array([first, 1], kind), 2),
                 "n_tokens": pa.array([2], pa.int32()),
+                "doc_starts": pa.array([[0]], pa.list_(pa.int32())),
             }
         )
         assert arrays(batch, segments=False)["input_ids"].tolist() == [[first, 1]]

@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 from training.boundaries import boundaries
 
 
-def slow(rows: list[tuple[list[int], int]], width: int):
+def slow(rows: list[tuple[list[int], int, int]], width: int):
     """The slow twin: token by token."""
     segments, positions, bounds = [], [], []
-    for at, (starts, length) in enumerate(rows):
-        cuts = sorted({0, length, *starts} - {width})
-        cuts = [cut for cut in cuts if cut <= length]
+    for at, (starts, begin, end) in enumerate(rows):
+        cuts = {0, begin, end, *starts} - {width}
         segment, position = -1, 0
         for column in range(width):
             if column in cuts:
-                segment, position = segment + 1, 0
+                segment += begin <= column < end
+                position = 0
                 bounds.append(at * width + column)
-            segments.append(-1 if column >= length else segment)
+            segments.append(segment if begin <= column < end else -1)
             positions.append(position)
             position += 1
     bounds.append(len(rows) * width)
@@ -26,23 +26,19 @@ def slow(rows: list[tuple[list[int], int]], width: int):
 
 
 WIDTH = 12
-ROWS = st.lists(
-    st.tuples(
-        st.lists(st.integers(0, WIDTH - 1), unique=True, max_size=5).map(sorted), st.integers(1, WIDTH)
-    ),
-    min_size=1,
-    max_size=5,
-)
+SPANS = st.tuples(st.integers(0, WIDTH - 1), st.integers(1, WIDTH)).filter(lambda span: span[0] < span[1])
+STARTS = st.lists(st.integers(0, WIDTH - 1), unique=True, max_size=5).map(sorted)
+ROWS = st.lists(st.tuples(STARTS, SPANS), min_size=1, max_size=5)
 
 
 @given(ROWS)
 @settings(deadline=None)
 def test_as_the_slow_twin_says(rows):
-    rows = [([start for start in starts if start < length], length) for starts, length in rows]
+    rows = [([start for start in starts if span[0] <= start < span[1]], *span) for starts, span in rows]
     found = boundaries(
-        np.array([start for starts, _ in rows for start in starts], np.int32),
-        np.array([len(starts) for starts, _ in rows]),
-        np.array([length for _, length in rows], np.int32),
+        np.array([start for starts, _, _ in rows for start in starts], np.int32),
+        np.array([len(starts) for starts, _, _ in rows]),
+        np.array([span for _, *span in rows], np.int32),
         WIDTH,
     )
     segments, positions, bounds = slow(rows, WIDTH)
@@ -53,7 +49,7 @@ def test_as_the_slow_twin_says(rows):
 
 
 def test_types_are_those_of_variable_length_attention():
-    found = boundaries(np.array([0], np.int32), np.array([1]), np.array([4], np.int32), 4)
+    found = boundaries(np.array([0], np.int32), np.array([1]), np.array([[0, 4]], np.int32), 4)
     assert found.cu_seqlens.dtype == np.int32
     assert found.segment_ids.dtype == found.position_ids.dtype == np.int64
     assert found.cu_seqlens.tolist() == [0, 4]
@@ -61,7 +57,7 @@ def test_types_are_those_of_variable_length_attention():
 
 def test_no_rows():
     nothing = np.zeros(0, np.int32)
-    found = boundaries(nothing, np.zeros(0, np.int64), nothing, 4)
+    found = boundaries(nothing, np.zeros(0, np.int64), np.zeros((0, 2), np.int32), 4)
     assert found.cu_seqlens.tolist() == [0]
     assert found.max_seqlen == 0
     assert found.segment_ids.shape == (0, 4)
@@ -69,7 +65,7 @@ def test_no_rows():
 
 def test_block_diagonal_attention_sees_its_own_document_only():
     """The segments mask out all of a token's neighbours in other documents."""
-    found = boundaries(np.array([0, 3], np.int32), np.array([2]), np.array([5], np.int32), 6)
+    found = boundaries(np.array([0, 3], np.int32), np.array([2]), np.array([[0, 5]], np.int32), 6)
     (segments,) = found.segment_ids
     mask = (segments[:, None] == segments[None, :]) & (segments >= 0)[:, None]
     assert mask.sum(axis=1).tolist() == [3, 3, 3, 2, 2, 0]

@@ -10,9 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from columns.errors import InputError
+from columns.files import Place
+from shards import Documents, PackConfig, open_shard, pack, write_shard
+from training.batches import text_spans
+from training.boundaries import boundaries
 from training.catalog import shard_files
+from training.loader import padded
 from training.mapped import map_shard
 from training.store import RowStore
+
+NAME = "train-00000-of-00001.arrow"
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def test_rows_are_those_that_pyarrow_reads(dataset):
     assert len(store) == 26
     assert found.ids.tolist() == table.column("input_ids").to_pylist()
     assert found.ids.dtype == np.int64
-    assert found.lengths.tolist() == table.column("n_tokens").to_pylist()
+    assert found.spans.tolist() == [[0, length] for length in table.column("n_tokens").to_pylist()]
     assert found.pieces.tolist() == [2] * 26
     assert found.starts.tolist() == [0, 5] * 26
 
@@ -46,7 +53,7 @@ def test_any_rows_in_any_order(dataset, rows):
     found = store.gather(np.array(rows, np.int64), documents=True)
     taken = table.take(pa.array(rows, pa.int64()))
     assert found.ids.tolist() == taken.column("input_ids").to_pylist()
-    assert found.lengths.tolist() == taken.column("n_tokens").to_pylist()
+    assert found.spans.tolist() == [[0, length] for length in taken.column("n_tokens").to_pylist()]
     assert found.starts.tolist() == [
         start for starts in taken.column("doc_starts").to_pylist() for start in starts
     ]
@@ -217,3 +224,22 @@ def test_remote_shards_need_a_cache(dataset):
     with pytest.raises(InputError, match="not a local file") as caught:
         RowStore(shard_files("memory://store-needs-cache"))
     assert "cache directory" in str(caught.value)
+
+
+def test_padding_on_the_left(tmp_path):
+    """Rows as packing writes them with ``pad: left``: what is not text is known on either side."""
+    ids, offsets = np.arange(1, 8, dtype=np.uint16), np.array([0, 2, 7])
+    names = pa.array([b"a" * 16, b"b" * 16], pa.binary(16))
+    config = PackConfig(seq_len=4, method="single", pad="left", shard_tokens=4)
+    packed = pack(Documents(ids, offsets, names), 0, config)
+    write_shard(Place(str(tmp_path / "shards")), NAME, packed, config, tokenizer_sha256="", eot_id=0)
+    store = RowStore(shard_files([str(tmp_path / "shards" / NAME)]), verify=False)
+    found = store.gather(np.array([0, 1, 2]), documents=True)
+    assert found.ids.tolist() == [[0, 1, 2, 0], [3, 4, 5, 6], [0, 0, 7, 0]]
+    assert found.spans.tolist() == [[1, 4], [0, 4], [2, 4]]
+    assert padded(found.ids.copy(), found.spans, -1).tolist() == [[-1, 1, 2, 0], [3, 4, 5, 6], [-1, -1, 7, 0]]
+    marks = boundaries(found.starts, found.pieces, found.spans, 4)
+    assert marks.segment_ids.tolist() == [[-1, 0, 0, 0], [0, 0, 0, 0], [-1, -1, 0, 0]]
+    (batch,) = open_shard(str(tmp_path / "shards"), NAME).batches
+    assert text_spans(batch).tolist() == found.spans.tolist()
+    assert text_spans(batch.slice(1)).tolist() == found.spans[1:].tolist()
