@@ -9,9 +9,11 @@ The room's map, in the order a document meets it:
   of all parts.
 * `packing` – `pack`, `pool`: documents into rows of ``seq_len``, every token accounted for.
 * `format`, `writer`, `reader` – the files: schemas, `write_shard`, `open_shard`, `ShardSet`.
+* `batches` – `BatchInfo`, `map_ids`, `damage`: where record batches lie in a file, and whether they are whole.
 * `manifest` – `Manifest`, `read_manifest`, `verify`: the dataset's commit point.
 """
 
+from shards.batches import BatchInfo, damage, map_ids, read_batches
 from shards.format import shard_names
 from shards.manifest import Manifest, read_manifest, verify
 from shards.order import key_range, order_keys, sample, shard_count, shard_of, shard_ranges, split_of
@@ -22,6 +24,7 @@ from shards.tokens import count_tokens, gather, tokenise_part, write_tokens
 from shards.writer import ShardInfo, write_shard
 
 __all__ = [
+    "BatchInfo",
     "Documents",
     "Found",
     "Manifest",
@@ -34,14 +37,17 @@ __all__ = [
     "Tokenizer",
     "TokenizerConfig",
     "count_tokens",
+    "damage",
     "gather",
     "key_range",
     "load_tokenizer",
     "make_tokenizer",
+    "map_ids",
     "open_shard",
     "order_keys",
     "pack",
     "pool",
+    "read_batches",
     "read_manifest",
     "sample",
     "shard_count",

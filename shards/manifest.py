@@ -12,6 +12,7 @@ from typing import Any
 
 from columns.errors import OutputError
 from columns.files import Place
+from shards.batches import damage, read_batches
 from shards.format import FORMAT, file_sha256
 
 MANIFEST = "manifest.json"
@@ -87,4 +88,8 @@ def _check(place: Place, section: str, listed: Sequence[Mapping[str, Any]]) -> l
             problems.append(f"{section}/{name}: missing")
         elif (found := file_sha256(place, name)) != item["sha256"]:
             problems.append(f"{section}/{name}: sha256 is {found}, expected {item['sha256']}")
+            problems += [
+                f"{section}/{name}: {line}"
+                for line in damage(place, name, read_batches(item.get("batches", ())))
+            ]
     return problems

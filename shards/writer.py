@@ -1,7 +1,8 @@
-"""Writing shards: one packed batch to one uncompressed Arrow file, atomically, with its checksum."""
+"""Writing shards: one packed batch to one uncompressed Arrow file, atomically, with its checksums."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from columns.files import PartName, Place
-from columns.tables import write_arrow
-from shards.format import BATCH_ROWS, SPLITS, file_sha256, shard_metadata
+from shards.batches import BatchInfo, describe_batches
+from shards.format import BATCH_ROWS, SPLITS, shard_metadata
 from shards.packing import PackConfig, Packed
 
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """A shard's line in the manifest; ``tokens`` are those written (padding not counted)."""
+    """A shard's line in the manifest; ``tokens`` are those written (padding not counted), ``batches`` its pieces."""
 
     name: str
     split: str
@@ -24,6 +25,7 @@ class ShardInfo:
     tokens: int
     bytes: int
     sha256: str
+    batches: tuple[BatchInfo, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """As plain data for the manifest."""
@@ -49,8 +51,21 @@ def write_shard(
         pooled=config.pools,
     )
     schema = packed.rows.schema.with_metadata(metadata)
-    rows = write_arrow(place, name, _batches(packed.rows, schema), schema)
-    return ShardInfo(name, split, rows, packed.written, place.size(name), file_sha256(place, name))
+    ends = _write(place, name, packed.rows, schema)
+    with place.open(name) as source:
+        data = source.read_buffer()
+    batches, digest = describe_batches(data, ends), hashlib.sha256(data).hexdigest()
+    return ShardInfo(name, split, packed.rows.num_rows, packed.written, data.size, digest, batches)
+
+
+def _write(place: Place, name: str, rows: pa.RecordBatch, schema: pa.Schema) -> list[int]:
+    """Write the file; returns the byte behind each record batch."""
+    ends = []
+    with place.write(name) as sink, pa.ipc.new_file(sink, schema) as writer:
+        for batch in _batches(rows, schema):
+            writer.write_batch(batch)
+            ends.append(sink.tell())
+    return ends
 
 
 def _batches(rows: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

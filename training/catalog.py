@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from columns.errors import OutputError
 from columns.files import Place
+from shards.batches import BatchInfo, damage, read_batches
 from shards.format import file_sha256
 from shards.manifest import read_manifest
 from shards.reader import open_shard
@@ -32,6 +33,7 @@ class ShardFile:
     size: int
     rows: int | None = None
     sha256: str | None = None
+    checks: tuple[BatchInfo, ...] = ()
 
     @property
     def path(self) -> str:
@@ -58,8 +60,9 @@ class ShardFile:
         """Compare the file's SHA-256 with the manifest's; a shard without a stated one passes."""
         found = None if self.sha256 is None else file_sha256(self.place, self.name)
         if found != self.sha256:
+            where = "".join(f"; {line}" for line in damage(self.place, self.name, self.checks))
             raise OutputError(
-                f"{self.path}: checksum expected {self.sha256}, got {found}",
+                f"{self.path}: checksum expected {self.sha256}, got {found}{where}",
                 hint="the shard was changed or damaged after the build: copy or build the dataset again",
             )
 
@@ -102,7 +105,8 @@ def _stated(place: Place, name: str, entry: Mapping[str, Any]) -> ShardFile:
             f"{place.path(name)}: size expected {entry['bytes']} bytes, got {size}",
             hint="the shard was changed or copied only in part: copy or build the dataset again",
         )
-    return ShardFile(place, name, size, entry.get("rows"), entry.get("sha256"))
+    batches = read_batches(entry.get("batches", ()))
+    return ShardFile(place, name, size, entry.get("rows"), entry.get("sha256"), batches)
 
 
 def _absolute(source: str | os.PathLike[str] | Place) -> Place:

@@ -62,7 +62,7 @@ def test_what_is_written_is_described(place, long_shard):
     assert long_shard.tokens == long_shard.rows * 16
     assert long_shard.bytes == place.size(NAME)
     assert long_shard.sha256 == file_sha256(place, NAME)
-    assert set(long_shard.describe()) == {"name", "split", "rows", "tokens", "bytes", "sha256"}
+    assert set(long_shard.describe()) == {"name", "split", "rows", "tokens", "bytes", "sha256", "batches"}
 
 
 def test_a_shard_says_what_it_is(place, long_shard):
