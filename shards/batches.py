@@ -49,9 +49,9 @@ def describe_batches(data: pa.Buffer, ends: Sequence[int]) -> tuple[BatchInfo, .
         batch = reader.get_batch(index)
         starts = batch.column("doc_starts")
         columns = (batch.column("input_ids").values, batch.column("n_tokens"), starts, starts.values)
-        places = [_place(column, data) for column in columns]
+        ids, lengths, bounds, values = (_place(column, data) for column in columns)
         digest = xxhash.xxh3_64_hexdigest(view[start:end])
-        found.append(BatchInfo(batch.num_rows, start, end - start, *places, digest))
+        found.append(BatchInfo(batch.num_rows, start, end - start, ids, lengths, bounds, values, digest))
         start = end
     return tuple(found)
 

@@ -3,7 +3,7 @@
 ``app.py`` the application; ``job.py`` build and run; ``planning.py`` plan; ``look.py`` recipes, explain and inspect;
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
-``tokenizers.py`` tokenizer train, show and count.
+``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek.
 """
 
 from __future__ import annotations
@@ -15,11 +15,24 @@ from rich.console import Console
 from rich.markup import escape
 
 from columns.errors import ThresherError
-from pipelines.cli import ask, contamination, index, job, look, planning, provenance, suites, tokenizers
+from pipelines.cli import (
+    ask,
+    contamination,
+    index,
+    job,
+    look,
+    peek,
+    planning,
+    provenance,
+    suites,
+    tokenizers,
+    verify,
+)
 from pipelines.cli.app import app
 
 __all__ = [
-    "app", "ask", "contamination", "index", "job", "look", "main", "planning", "provenance", "suites", "tokenizers",
+    "app", "ask", "contamination", "index", "job", "look", "main", "peek", "planning", "provenance", "suites",
+    "tokenizers", "verify",
 ]  # fmt: skip
 
 

@@ -1,0 +1,11 @@
+"""Verification: whether a finished dataset is whole, and holds what its ledger says and nothing else.
+
+``check.py`` what a check says; ``files.py`` checksums, and the manifest against its stages; ``rows.py`` spans and
+padding of shards; ``members.py`` survivors, dropped files, duplicates, benchmark tasks; ``texts.py`` tokens against
+documents; ``run.py`` all of them.
+"""
+
+from pipelines.verification.check import Check
+from pipelines.verification.run import verify_dataset
+
+__all__ = ["Check", "verify_dataset"]
