@@ -140,13 +140,14 @@ class _Look:
         ids, starts = shard.row(row), line["doc_starts"]
         first = starts[0] if starts else 0
         ends = [*starts[1:], first + line["n_tokens"]]
-        pieces = tuple(
-            SeenPiece(doc_id.hex(), *names.get(doc_id, (doc_id.hex(), "")), start, end - start, offset,
-                      tuple(segments(ids[start:end], self._tokenizer)))
-            for doc_id, start, end, offset in zip(line["doc_ids"], starts, ends, line["doc_offsets"], strict=False)
-        )  # fmt: skip
+        spans = zip(line["doc_ids"], starts, ends, line["doc_offsets"], strict=False)
+        pieces = []
+        for doc_id, start, end, offset in spans:
+            name, language = names.get(doc_id, (doc_id.hex(), ""))
+            spelled = tuple(segments(ids[start:end], self._tokenizer))
+            pieces.append(SeenPiece(doc_id.hex(), name, language, start, end - start, offset, spelled))
         right = shard.seq_len - first - line["n_tokens"]
-        return SeenRow(shard.name, PartName.parse(shard.name).stem, row, first, right, pieces)
+        return SeenRow(shard.name, PartName.parse(shard.name).stem, row, first, right, tuple(pieces))
 
 
 def _line(shard: Shard, row: int) -> dict[str, Any]:

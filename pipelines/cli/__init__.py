@@ -3,7 +3,8 @@
 ``app.py`` the application; ``job.py`` build and run; ``planning.py`` plan; ``look.py`` recipes, explain and inspect;
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
-``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek.
+``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
+``export.py`` export and import.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from columns.errors import ThresherError
 from pipelines.cli import (
     ask,
     contamination,
+    export,
     index,
     job,
     look,
@@ -31,7 +33,7 @@ from pipelines.cli import (
 from pipelines.cli.app import app
 
 __all__ = [
-    "app", "ask", "contamination", "index", "job", "look", "main", "peek", "planning", "provenance", "suites",
+    "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance", "suites",
     "tokenizers", "verify",
 ]  # fmt: skip
 

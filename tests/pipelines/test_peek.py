@@ -36,7 +36,13 @@ def place(tmp_path_factory) -> Place:
 
 def shown(rows, *, terminal: bool = False, width: int = 80, **options) -> str:
     sink = io.StringIO()
-    render(rows, Console(file=sink, force_terminal=terminal, width=width, color_system="standard"), **options)
+    render(
+        rows,
+        Console(
+            file=sink, force_terminal=terminal, width=width, color_system="standard" if terminal else None
+        ),
+        **options,
+    )
     return sink.getvalue()
 
 
