@@ -20,7 +20,11 @@ For torch and Ray:
 * `read_shards`             a dataset or `Samples` as a `ray.data.Dataset`
 * `ShardDatasource`, `SampleDatasource`  the Ray datasources behind it
 * `iter_batches`            torch batches in the manifest's order, without state
-* `training.example`        a small language model trained over them: ``python -m training.example DIR``
+* `model`, `learner`         a small language model, and one rank of its training, a global batch at a time
+* `checkpoint`, `steplog`    what a run leaves on disk, so that it can go on
+* `training.train_gpt`      ``python -m training.train_gpt DIR OUTPUT``: trained over shards, through Ray Train
+* `evaluation`, `ablation`   bits per byte on held-out documents, of models trained on several datasets
+* `training.ablate`         ``python -m training.ablate DIR DIR``: which dataset teaches a tiny model more
 
 Ray and torch come with the extra ``thresher[train]``. This module imports without them: they are
 loaded when a name that needs them is first used.
