@@ -102,7 +102,7 @@ def _table(outcome: Outcome, held: str) -> Table:
         "trained on", title=title, box=None, header_style="bold", pad_edge=False, title_justify="left"
     )
     for heading in ("mean", "95 % interval", "minus the first", "95 % interval", "epochs"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for dataset in outcome.config.datasets:
         mean = outcome.interval(dataset, held)
         cells = [f"{mean.mean:.4f}", _bounds(mean)]

@@ -1,7 +1,7 @@
 """Ablation: the same tiny model trained on several datasets for the same number of tokens, judged on held-out text.
 
-All datasets have one tokenizer, one length of rows, the same first weights per seed, the same steps, rates and batch sizes.
-They are judged on the same documents, which none of them holds.
+All datasets have one tokenizer, one length of rows, the same first weights per seed, the same steps, rates and batches.
+Models are judged on the same documents, which none of them holds.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
 ``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
-``export.py`` export and import.
+``export.py`` export and import; ``ablate.py`` ablate.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from columns.errors import ThresherError
 from pipelines.cli import (
+    ablate,
     ask,
     contamination,
     export,
@@ -33,8 +34,8 @@ from pipelines.cli import (
 from pipelines.cli.app import app
 
 __all__ = [
-    "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance", "suites",
-    "tokenizers", "verify",
+    "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
+    "suites", "tokenizers", "verify",
 ]  # fmt: skip
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from columns.files import PartName
+from columns.files import PartName, Place
+from shards import Documents, PackConfig, Tokenizer, TokenizerConfig, make_tokenizer, pack, write_shard
 from shards.format import shard_metadata, shard_schema
 
 os.environ |= {
@@ -100,6 +101,48 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
 def dataset(make_dataset: MakeDataset) -> Path:
     """A dataset that no test changes: 26 training rows in three shards, 5 validation rows."""
     return make_dataset()
+
+
+@pytest.fixture(scope="session")
+def small_tokenizer() -> Tokenizer:
+    return make_tokenizer(TokenizerConfig(vocab_size=300), ["def f(x):\n    return x + 1\n"] * 9)
+
+
+MakeTexts = Callable[..., Path]
+
+
+@pytest.fixture
+def make_texts(tmp_path: Path, small_tokenizer: Tokenizer) -> MakeTexts:
+    """``make_texts(name, train=[text…], validation=[text…])`` -> a dataset of those texts, with its tokenizer."""
+
+    def make(
+        name: str, train: list[str], validation: list[str], *, seq_len: int = 16, tail: str = "pad"
+    ) -> Path:
+        place, config = Place(str(tmp_path / name)), PackConfig(seq_len=seq_len, shard_tokens=64, tail=tail)
+        tokenizer = small_tokenizer
+        tokenizer.save(place.child("tokenizer"))
+        entries = []
+        for split, texts in (("train", train), ("validation", validation)):
+            packed = pack(_documents(tokenizer, name, texts), tokenizer.eot_id, config)
+            shard = PartName(split, 0, 1, "arrow").format()
+            info = write_shard(
+                place.child("shards"), shard, packed, config,
+                tokenizer_sha256=tokenizer.sha256, eot_id=tokenizer.eot_id,
+            )  # fmt: skip
+            entries.append(info.describe())
+        said = {"vocab_size": tokenizer.vocab_size, "eot": tokenizer.eot_id, "sha256": tokenizer.sha256}
+        manifest = {"format": "thresher/1", "tokenizer": said, "shards": entries}
+        place.write_bytes("manifest.json", json.dumps(manifest).encode())
+        return tmp_path / name
+
+    return make
+
+
+def _documents(tokenizer: Tokenizer, name: str, texts: list[str]) -> Documents:
+    """The texts' ids; a document's id says dataset and text."""
+    ids, offsets = tokenizer.encode_batch(pa.array(texts, pa.large_string()))
+    said = [hashlib.md5(f"{name}{text}".encode()).digest() for text in texts]
+    return Documents(ids, offsets, pa.array(said, pa.binary(16)))
 
 
 @pytest.fixture(scope="session")
