@@ -16,7 +16,6 @@ from rich.table import Table
 
 from columns.errors import InputError, ThresherError
 from training.ablation import LIMITS, AblationConfig, Outcome, Say, ablate
-from training.catalog import shard_files
 from training.interval import Interval
 from training.learner import LearnConfig
 from training.samples import open_samples
@@ -47,8 +46,6 @@ def _config(given: argparse.Namespace) -> AblationConfig:
     learn = LearnConfig(**{name: value for name, value in values.items() if name != "steps"})
     datasets = tuple(given.datasets)
     if given.steps is None:
-        for dataset in datasets[:1]:
-            shard_files(dataset)
         width = open_samples(datasets[0]).store.seq_len
         steps = max(1, round(given.tokens / (learn.batch_size * width)))
     else:
@@ -58,7 +55,7 @@ def _config(given: argparse.Namespace) -> AblationConfig:
     return AblationConfig(
         datasets=datasets,
         held_out=tuple(given.held_out or ()),
-        seeds=tuple(range(given.seeds)),
+        seeds=tuple(range(given.seed, given.seed + given.seeds)),
         learn=replace(learn, steps=steps),
         limit_bytes=given.limit_bytes,
         threads=given.threads,
@@ -151,9 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         help="judge on this dataset's validation split (repeatable)",
     )
     parser.add_argument("--seeds", type=int, default=5, help="how many trainings of each dataset")
-    parser.add_argument(
-        "--tokens", type=int, default=DEFAULT_TOKENS, help="of each training; --steps goes before"
-    )
+    parser.add_argument("--tokens", type=int, default=DEFAULT_TOKENS, help="of each training")
     parser.add_argument(
         "--limit-bytes", type=int, default=AblationConfig.limit_bytes, help="text of each held-out set"
     )
@@ -161,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", action="store_true", help="a line of JSON per step, trial and for the outcome"
     )
-    add_learning(parser)
+    add_learning(parser, {"steps": "of each training, in place of --tokens", "seed": "the first one"})
     parser.set_defaults(steps=None)
     return parser
 

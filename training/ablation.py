@@ -104,6 +104,7 @@ class Outcome:
 
 LIMITS = (
     "intervals cover the seed (first weights and order), not another choice of documents",
+    "one interval in twenty misses by chance: try a difference again with other seeds before you believe it",
     "a tiny model on few tokens learns spelling and layout; what it prefers, a large one may not",
     "each held-out set is like the dataset it is from: a difference that holds on one of them alone says that the "
     "datasets differ, not that one is better",

@@ -132,6 +132,7 @@ def fit(
     if not 1 <= workers <= job.learn.batch_size:
         raise InputError(f"workers: expected 1 to {job.learn.batch_size}, the batch size, got {workers}")
     _open(job, rank=0, world_size=1, device="cpu")
+    require("pandas")
     train, torch_train = require("ray.train"), require("ray.train.torch")
     gpu = _start_ray(workers)
     trainer = torch_train.TorchTrainer(
@@ -213,7 +214,7 @@ def _sayer(*, as_json: bool, steps: int) -> Callable[[Line], None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = (__doc__ or "").splitlines()[0]
+    about = "Train a language model over shards, through Ray Train or in this process."
     parser = argparse.ArgumentParser(
         prog="python -m training.train_gpt",
         description=about,
@@ -232,8 +233,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_learning(parser: argparse.ArgumentParser) -> None:
-    """The options of `LearnConfig`, one per field."""
+def add_learning(parser: argparse.ArgumentParser, said: Mapping[str, str] | None = None) -> None:
+    """The options of `LearnConfig`, one per field; ``said`` replaces what is said of some."""
     about = {
         "steps": "global batches",
         "batch_size": "rows of a global batch, over all workers",
@@ -251,7 +252,7 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     for item in fields(LearnConfig):
         kind = float if isinstance(item.default, float) else int
         flag = f"--{item.name.replace('_', '-')}"
-        parser.add_argument(flag, type=kind, default=item.default, help=about[item.name])
+        parser.add_argument(flag, type=kind, default=item.default, help=(about | dict(said or {}))[item.name])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def ablate(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="trainings of each dataset", min=1)] = 5,
+    seed: Annotated[int, typer.Option(help="the first seed", min=0)] = 0,
     tokens: Annotated[int, typer.Option(help="of each training", min=1)] = 1_000_000,
     batch_size: Annotated[int, typer.Option(help="rows of a batch", min=1)] = 8,
     context: Annotated[int, typer.Option(help="tokens a row is cut to; 0: not cut", min=0)] = 0,
@@ -52,7 +53,7 @@ def ablate(
             "ablate needs torch, which is not installed", hint="pip install 'thresher[train]'"
         )
     options = {
-        "seeds": seeds, "tokens": tokens, "batch-size": batch_size, "width": width, "layers": layers,
+        "seeds": seeds, "seed": seed, "tokens": tokens, "batch-size": batch_size, "width": width, "layers": layers,
         "limit-bytes": limit_bytes, "threads": threads,
     }  # fmt: skip
     if context:

@@ -167,13 +167,17 @@ def test_the_command_line(code, noise, capsys):
 
 def test_the_command_line_in_json(code, noise, capsys):
     assert (
-        command.main([code, noise, "--seeds", "2", "--steps", "3", "--held-out", code, "--json", *SMALL]) == 0
+        command.main(
+            [code, noise, "--seeds", "2", "--steps", "3", "--seed", "7", "--held-out", code, "--json", *SMALL]
+        )
+        == 0
     )
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines].count("step") == 2 * 2 * 3
     last = lines[-1]
     assert last["event"] == "outcome"
     assert list(last["held_out"]) == [code]
+    assert last["config"]["seeds"] == [7, 8]
     assert [set(one) for one in last["results"]] == [
         {"held_out", "dataset", "bits_per_byte"},
         {"held_out", "dataset", "bits_per_byte", "difference"},
