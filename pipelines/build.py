@@ -79,7 +79,9 @@ class Build:
         preflight.check_output(self.options.place)
         if self.options.reuse is not None:
             check_old(self.options.reuse, self.options.place)
-        preflight.check_tokenizer(self.loaded.recipe.tokenizer)
+        preflight.check_tokenizer(
+            self.loaded.recipe.tokenizer, self.loaded.recipe.transforms.special_tokens()
+        )
         preflight.check_suites(self.loaded.recipe.contamination)
         preflight.check_rules_have_facts(self.loaded.recipe)
         preflight.check_own_code(self.loaded.recipe.families())
@@ -293,7 +295,7 @@ class Build:
         )
         if CutsConfig.of(recipe).wanted:
             upstream += self._upstream(self.dataset.cuts, "cuts")
-        config = ShardConfig(recipe.tokenizer, recipe.pack)
+        config = ShardConfig(recipe.tokenizer, recipe.pack, recipe.transforms, recipe.syntax)
         self._log += shard(self.engine, self.dataset, config, upstream, self.runner)
 
     def _finish(self) -> None:

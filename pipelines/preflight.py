@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -83,10 +83,22 @@ def _output_hint(place: Place) -> str:
     return "check the path and its permissions, or choose another --output"
 
 
-def check_tokenizer(config: TokenizerConfig) -> None:
-    """Refuse a given tokenizer file that cannot be used; a trained one is made later."""
+def check_tokenizer(config: TokenizerConfig, names: Sequence[str] = ()) -> None:
+    """Refuse a given tokenizer file that cannot be used, or one without the special tokens that are asked for.
+
+    A trained one is made later.
+    """
     if config.spec != "train":
-        make_tokenizer(config)
+        tokenizer = make_tokenizer(config)
+        for name in names:
+            tokenizer.special_id(name)
+        return
+    missing = [name for name in names if name not in (config.eot, *config.special_tokens)]
+    if missing:
+        raise RecipeError(
+            f"transforms: the tokenizer has no special token {missing[0]!r}",
+            hint=f"set tokenizer.special_tokens: [{', '.join(map(repr, names))}]",
+        )
 
 
 def check_suites(config: ContaminationConfig) -> None:

@@ -44,7 +44,7 @@ from pipelines.guard import GuardConfig
 from pipelines.ledger import EVIDENCE_RULE
 from pipelines.recipefile import Note, RecipeFile, merge, read_chain, recipe_names, with_preset
 from pipelines.sections import DedupSection, FilterSection, LayoutConfig, LicenseSection, PrivacySection
-from shards import PackConfig, TokenizerConfig
+from shards import PackConfig, TokenizerConfig, TransformConfig
 from sources import EVIDENCE, GithubChoice, GithubRepos, IngestConfig, Limits
 from sources.optout import read_opt_outs
 from syntax import SyntaxConfig
@@ -77,6 +77,7 @@ class Recipe:
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    transforms: TransformConfig = field(default_factory=TransformConfig)
     pack: PackConfig = field(default_factory=PackConfig)
 
     def fingerprint(self) -> str:

@@ -8,7 +8,7 @@ memory is bounded by one shard and the token parts are the exchange.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,15 +24,20 @@ from columns.hashing import unit_hash
 from columns.tables import read_arrow, read_whole, write_arrow
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
+from pipelines.nodes import FunctionNodes
 from pipelines.progress import StageRunner, Watch
 from pipelines.redacting import Texts
 from pipelines.stage import COMMIT, RunUnit, Stage, UnitRecord, outputs_fingerprint, read_json
 from shards import (
+    Documents,
     PackConfig,
     Packed,
     TokenizerConfig,
+    TransformConfig,
     count_tokens,
+    formed,
     gather,
+    gather_rows,
     key_range,
     load_tokenizer,
     make_tokenizer,
@@ -46,6 +51,8 @@ from shards import (
     write_tokens,
 )
 from shards.format import SPLITS, Split, shard_schema
+from shards.forming import NOTES
+from syntax import SyntaxConfig, syntax_identity
 
 SAMPLE = pa.schema([pa.field("content_hash", pa.binary(32)), pa.field("content", pa.large_string())])
 OVERSAMPLE = 1.25
@@ -57,6 +64,18 @@ class ShardConfig:
 
     tokenizer: TokenizerConfig
     pack: PackConfig
+    transforms: TransformConfig = field(default_factory=TransformConfig)
+    syntax: SyntaxConfig = field(default_factory=SyntaxConfig)
+
+    @property
+    def nodes(self) -> FunctionNodes | None:
+        """What finds the spans of functions and classes, where they are asked for."""
+        return FunctionNodes(self.syntax) if self.transforms.infill.unit == "node" else None
+
+    def forming(self) -> list[Any]:
+        """What the token parts depend on beside texts, tokenizer and seed."""
+        parser = [self.syntax, syntax_identity(), code_fingerprint("syntax")] if self.nodes else []
+        return [self.transforms, parser]
 
 
 @dataclass(frozen=True)
@@ -157,13 +176,17 @@ class TokenisePart:
     dataset: Dataset
     names: Names
     seed: int
+    transforms: TransformConfig = field(default_factory=TransformConfig)
+    nodes: FunctionNodes | None = None
 
     def __call__(self, part: int) -> UnitRecord:
         """Tokenise one part."""
         name = self.names.part(part)
         ledger = read_whole(self.dataset.ledger, name, ["kept", "split"])
-        documents = Texts(self.dataset, self.names)(part, ["doc_id", "content", "language"])
-        tokens = tokenise_part(documents, ledger, load_tokenizer(self.dataset.tokenizer), self.seed)
+        columns = ["doc_id", "content", "language", *self.transforms.columns]
+        documents = Texts(self.dataset, self.names)(part, columns)
+        tokenizer = load_tokenizer(self.dataset.tokenizer)
+        tokens = tokenise_part(documents, ledger, tokenizer, self.seed, self.transforms, self.nodes)
         rows = write_tokens(self.dataset.tokens, self.names.tokens(part), tokens)
         count("tokenise.files", rows)
         counts = {"documents": rows}
@@ -180,34 +203,42 @@ class PackShard:
     names: Names
     config: PackConfig
     plan: tuple[tuple[Split, int], ...]
+    transforms: TransformConfig = field(default_factory=TransformConfig)
 
     def __call__(self, unit: int) -> UnitRecord:
         """Write one shard and account for its tokens."""
         split, index, total = self._place_of(unit)
-        tokenizer = load_tokenizer(self.dataset.tokenizer)
-        parts = [self.names.tokens(part) for part in range(self.names.count)]
-        packed = pack(
-            gather(self.dataset.tokens, parts, *key_range(index, total), split), tokenizer.eot_id, self.config
-        )
+        documents, counts = self._documents(split, index, total)
+        packed = pack(documents, load_tokenizer(self.dataset.tokenizer).eot_id, self.config)
         if self.config.pools:
             write_arrow(self.rests, shard_names(split, total)[index], [packed.rest], packed.rest.schema)
-        return self._written(shard_names(split, total + self.config.pools)[index], packed)
+        return self._written(shard_names(split, total + self.config.pools)[index], packed, counts)
+
+    def _documents(self, split: Split, index: int, total: int) -> tuple[Documents, dict[str, int]]:
+        """One shard's documents as they are packed, and the counts of their transforms."""
+        parts = [self.names.tokens(part) for part in range(self.names.count)]
+        lo, hi = key_range(index, total)
+        if not self.transforms.active:
+            return gather(self.dataset.tokens, parts, lo, hi, split), {}
+        rows = gather_rows(self.dataset.tokens, parts, lo, hi, split)
+        return formed(rows, self.transforms, self.config, load_tokenizer(self.dataset.tokenizer))
 
     def pool(self, unit: int) -> UnitRecord:
         """Write the shard of what the others of a split have left."""
         split, total = self.plan[unit - sum(total for _, total in self.plan)]
         rests = [batch for name in shard_names(split, total) for batch in read_arrow(self.rests, name)]
         tokenizer = load_tokenizer(self.dataset.tokenizer)
-        rows = concat(rests, shard_schema(self.config.seq_len, tokenizer.dtype))
+        notes = NOTES if self.transforms.active else None
+        rows = concat(rests, shard_schema(self.config.seq_len, tokenizer.dtype, notes))
         packed = pool(rows, tokenizer.eot_id, self.config)
-        return self._written(shard_names(split, total + 1)[-1], packed)
+        return self._written(shard_names(split, total + 1)[-1], packed, {})
 
     @property
     def rests(self) -> Place:
         """Where incomplete rows wait."""
         return self.dataset.shards.child("rests")
 
-    def _written(self, name: str, packed: Packed) -> UnitRecord:
+    def _written(self, name: str, packed: Packed, formed: dict[str, int]) -> UnitRecord:
         tokenizer = load_tokenizer(self.dataset.tokenizer)
         info = write_shard(
             self.dataset.shards,
@@ -216,12 +247,13 @@ class PackShard:
             self.config,
             tokenizer_sha256=tokenizer.sha256,
             eot_id=tokenizer.eot_id,
+            grouped=self.transforms.repository.join,
         )
         counts = {
             "produced": packed.produced, "written": packed.written, "padding": packed.padding,
             "split_documents": packed.split_documents,
         }  # fmt: skip
-        counts |= {f"dropped.{rule}": n for rule, n in packed.dropped.items()}
+        counts |= {f"dropped.{rule}": n for rule, n in packed.dropped.items()} | formed
         return UnitRecord((name,), counts, asdict(info))
 
     def _place_of(self, unit: int) -> tuple[Split, int, int]:
@@ -244,17 +276,17 @@ def shard(
     log = [_run(first, runner, partial(make_tokenizer_stage, engine, dataset, first, config.tokenizer))]
     tokenizer = _commit(dataset.tokenizer)
     seed = config.pack.shuffle_seed
-    second = Stage(
-        "tokens", dataset.tokens, fingerprint([identity, outputs_fingerprint(tokenizer), seed]), names.count
-    )
-    log.append(_run(second, runner, partial(_units, engine, second, TokenisePart(dataset, names, seed))))
+    made = fingerprint([identity, outputs_fingerprint(tokenizer), seed, config.forming()])
+    second = Stage("tokens", dataset.tokens, made, names.count)
+    work = TokenisePart(dataset, names, seed, config.transforms, config.nodes)
+    log.append(_run(second, runner, partial(_units, engine, second, work)))
     tokens = _commit(dataset.tokens)
     plan = _plan(tokens["counts"], config.pack)
     units = sum(total for _, total in plan) + config.pack.pools * len(plan)
     third = Stage("shards", dataset.shards, fingerprint([second.fingerprint, config.pack]), units)
-    work = PackShard(dataset, names, config.pack, plan)
+    packing = PackShard(dataset, names, config.pack, plan, config.transforms)
     extra = {"tokenizer": tokenizer["units"][0], "counted": tokens["counts"]}
-    log.append(_run(third, runner, partial(_pack, engine, third, work, extra)))
+    log.append(_run(third, runner, partial(_pack, engine, third, packing, extra)))
     return log
 
 
@@ -293,16 +325,21 @@ def _commit(place: Place) -> dict[str, Any]:
 def tokens_account(shards: dict[str, Any]) -> dict[str, Any]:
     """The manifest's account of tokens: produced == written + dropped, by split and by language.
 
-    ``split_documents`` lie in more than one row.
+    ``split_documents`` lie in more than one row. ``forms``, where documents were transformed: how many are "plain",
+    rearranged ("psm", "spm"), have something before them ("prefixed"), go on in the next ("joined").
     """
-    counts, counted = shards["counts"], shards["counted"]
+    counts = shards["counts"]
+    counted = shards["counted"] | {
+        key: n for key, n in counts.items() if key.startswith(("split.", "language."))
+    }
+    forms = _with_prefix(counts, "forms.")
     dropped = {key.removeprefix("dropped."): n for key, n in counts.items() if key.startswith("dropped.")}
     sums = {kind: _with_prefix(counted, f"{kind}.") for kind in ("split", "language")}
     return {
         "produced": counts["produced"], "written": counts["written"], "dropped": dropped,
         "padding": counts["padding"], "split_documents": counts["split_documents"],
         "by_split": sums["split"], "by_language": sums["language"],
-        "documents": counted["documents"],
+        "documents": counted["documents"], **({"forms": forms} if forms else {}),
     }  # fmt: skip
 
 

@@ -5,6 +5,8 @@ The room's map, in the order a document meets it:
 * `tokenizers` – a package with its own map: `TokenizerConfig`, `make_tokenizer`, `load_tokenizer`; vocabularies,
   training, and the engines.
 * `order` – keys, the train/validation split, the training sample, ranges of keys that are shards.
+* `forming` – `TransformConfig`: what is done to documents; `infilling` (a package), `prefixes`,
+  `repositories` (a package) do it; `ragged` – rows of ids.
 * `tokens` – token parts: `tokenise_part`, `write_tokens`, and `gather`, which reads one shard's slice
   of all parts.
 * `packing` – `pack`, `pool`: documents into rows of ``seq_len``, every token accounted for.
@@ -15,12 +17,13 @@ The room's map, in the order a document meets it:
 
 from shards.batches import BatchInfo, damage, map_ids, read_batches
 from shards.format import shard_names
+from shards.forming import TransformConfig, formed
 from shards.manifest import Manifest, read_manifest, verify
 from shards.order import key_range, order_keys, sample, shard_count, shard_of, shard_ranges, split_of
 from shards.packing import Documents, PackConfig, Packed, pack, pool
 from shards.reader import Found, Shard, ShardSet, TokenDocument, open_shard
 from shards.tokenizers import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
-from shards.tokens import count_tokens, gather, tokenise_part, write_tokens
+from shards.tokens import count_tokens, gather, gather_rows, tokenise_part, write_tokens
 from shards.writer import ShardInfo, write_shard
 
 __all__ = [
@@ -36,9 +39,12 @@ __all__ = [
     "TokenDocument",
     "Tokenizer",
     "TokenizerConfig",
+    "TransformConfig",
     "count_tokens",
     "damage",
+    "formed",
     "gather",
+    "gather_rows",
     "key_range",
     "load_tokenizer",
     "make_tokenizer",

@@ -49,11 +49,12 @@ def tokens_schema(dtype: np.dtype) -> pa.Schema:
     )
 
 
-def shard_schema(seq_len: int, dtype: np.dtype) -> pa.Schema:
+def shard_schema(seq_len: int, dtype: np.dtype, notes: pa.Schema | None = None) -> pa.Schema:
     """Rows of a shard, without metadata.
 
     ``input_ids`` FixedSizeList[seq_len]; ``n_tokens`` ids that are not padding; per document piece in the
-    row: its id, where in the row it begins, and which of the document's tokens it begins with.
+    row: its id, where in the row it begins, and which of the document's tokens it begins with. ``notes`` are further
+    columns that have one value per piece (`shards.forming.NOTES`).
     """
     return pa.schema(
         [
@@ -62,16 +63,25 @@ def shard_schema(seq_len: int, dtype: np.dtype) -> pa.Schema:
             pa.field("doc_ids", pa.list_(pa.binary(DOC_ID_BYTES)), nullable=False),
             pa.field("doc_starts", pa.list_(pa.int32()), nullable=False),
             pa.field("doc_offsets", pa.list_(pa.int64()), nullable=False),
+            *(pa.field(field.name, pa.list_(field.type), nullable=False) for field in notes or ()),
         ]
     )
 
 
 def shard_metadata(
-    *, seq_len: int, tokenizer_sha256: str, eot_id: int, split: str, shuffle_seed: int, pooled: bool = False
+    *,
+    seq_len: int,
+    tokenizer_sha256: str,
+    eot_id: int,
+    split: str,
+    shuffle_seed: int,
+    pooled: bool = False,
+    grouped: bool = False,
 ) -> dict[str, str]:
     """What every shard says about itself; enough to read it without the manifest.
 
-    ``pooled``: the last shard of the split holds what the others have left.
+    ``pooled``: the last shard of the split holds what the others have left. ``grouped``: files of a repository follow
+    each other, so a document's shard does not follow from its id; only then said.
 
     >>> found = shard_metadata(seq_len=8, tokenizer_sha256="", eot_id=3, split="train", shuffle_seed=0)
     >>> found["thresher.eot"]
@@ -85,7 +95,7 @@ def shard_metadata(
         "thresher.split": split,
         "thresher.shuffle_seed": str(shuffle_seed),
         "thresher.pooled": str(int(pooled)),
-    }
+    } | ({"thresher.grouped": "1"} if grouped else {})
 
 
 def shard_names(split: Split, count: int) -> list[str]:

@@ -38,7 +38,7 @@ Piece = tuple[int, np.ndarray]
 
 
 class TokenDocument(NamedTuple):
-    """A document as the shards hold it: ``ids`` with the end of text, missing when not ``complete``."""
+    """A document as the shards hold it: ``ids`` with the end of text; some are missing when not ``complete``."""
 
     doc_id: bytes
     ids: np.ndarray
@@ -104,10 +104,20 @@ class Shard:
 
     def documents(self, elsewhere: Mapping[bytes, Sequence[Piece]] | None = None) -> Iterator[TokenDocument]:
         """The shard's documents in order of their first piece; ``elsewhere`` are pieces in other shards."""
-        eot, more = int(self.metadata["thresher.eot"]), elsewhere or {}
+        eot, more, lengths = int(self.metadata["thresher.eot"]), elsewhere or {}, self.lengths()
         for doc_id, pieces in self.pieces().items():
             for ids in _put_together([*pieces, *more.get(doc_id, ())]):
-                yield TokenDocument(doc_id, ids, bool(ids[-1] == eot))
+                whole = len(ids) == lengths[doc_id] if doc_id in lengths else ids[-1] == eot
+                yield TokenDocument(doc_id, ids, bool(whole))
+
+    def lengths(self) -> dict[bytes, int]:
+        """How many tokens each document has, where the shard says so (``doc_lengths``)."""
+        found: dict[bytes, int] = {}
+        for batch in self.batches:
+            if "doc_lengths" in batch.schema.names:
+                columns = (batch.column(name).flatten().to_pylist() for name in ("doc_ids", "doc_lengths"))
+                found.update(zip(*columns, strict=True))
+        return found
 
     def pieces(self) -> dict[bytes, list[Piece]]:
         """The pieces of each document, views of the file, in the order of rows."""
@@ -202,8 +212,13 @@ class ShardSet:
                 yield from shard.documents(more)
 
     def find(self, doc_id: bytes) -> list[Found]:
-        """Where a document's pieces are; its key names the shard per split that is opened, beside the pool if any."""
+        """Where a document's pieces are; its key names the shard per split that is opened, beside the pool if any.
+
+        Where files of repositories were joined, every shard is looked through.
+        """
         about = open_shard(self.place, self.names[0]).metadata
+        if about.get("thresher.grouped") == "1":
+            return [piece for shard in self.shards for piece in shard.find(doc_id)]
         key = order_keys(pa.array([doc_id], pa.binary(DOC_ID_BYTES)), int(about["thresher.shuffle_seed"]))
         pooled = int(about["thresher.pooled"])
         parts = [PartName.parse(name) for name in self.names]

@@ -19,29 +19,38 @@ from columns.errors import OutputError
 from columns.files import Place
 from columns.tables import write_arrow
 from shards.format import BATCH_ROWS, tokens_schema
+from shards.forming import LISTS, Nodes, TransformConfig, as_lists, as_ragged, form_rows, part_schema
 from shards.order import order_keys
 from shards.packing import Documents
+from shards.ragged import Ragged
 from shards.tokenizers import Tokenizer
 
 _INDEX = b"thresher.batches"
+_NONE = TransformConfig()
 
 
 def tokenise_part(
-    documents: Iterable[pa.RecordBatch], ledger: pa.Table, tokenizer: Tokenizer, shuffle_seed: int
+    documents: Iterable[pa.RecordBatch],
+    ledger: pa.Table,
+    tokenizer: Tokenizer,
+    shuffle_seed: int,
+    transforms: TransformConfig = _NONE,
+    nodes: Nodes | None = None,
 ) -> pa.Table:
     """Tokenise one part's kept documents: a table of `tokens_schema`, sorted by (split, key, doc_id).
 
-    ``documents`` need ``doc_id``, ``content`` and ``language``; ``ledger`` is row-aligned with them and needs
-    ``kept`` and ``split``. Memory: twice the part's ids (as uint16 about a byte per byte of text). Raises
-    `OutputError` when the two are not of equal length.
+    ``documents`` need ``doc_id``, ``content`` and ``language``, and what ``transforms.columns`` names; ``ledger`` is
+    row-aligned with them and needs ``kept`` and ``split``. With transforms the table has what
+    `shards.forming.form_rows` adds; ``nodes`` finds the spans that unit "node" needs. Memory: twice the part's ids (as
+    uint16 about a byte per byte of text). Raises `OutputError` when the two are not of equal length.
     """
-    schema = tokens_schema(tokenizer.dtype)
+    schema = part_schema(tokens_schema(tokenizer.dtype), transforms)
     found, row = [_empty(schema)], 0
     for batch in documents:
         verdict = ledger.slice(row, batch.num_rows)
         row += batch.num_rows
         if verdict.num_rows == batch.num_rows:
-            found.append(_tokenise(batch, verdict, tokenizer, shuffle_seed))
+            found.append(_tokenise(batch, verdict, tokenizer, shuffle_seed, transforms, nodes))
     if row != ledger.num_rows:
         raise OutputError(
             f"{row} documents but {ledger.num_rows} ledger rows", hint="run the decide stage again"
@@ -56,10 +65,14 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
 def _ordered(batches: Sequence[pa.RecordBatch], columns: Sequence[str]) -> pa.Table:
     """Join and sort batches; ids are copied once (Arrow's own take would need 8 bytes more per token)."""
     joined = pa.Table.from_batches(batches)
-    rows = joined.drop_columns("ids")
+    lists = [name for name in LISTS if name in joined.schema.names]
+    rows = joined.drop_columns(lists)
     order = pc.sort_indices(rows, [(name, "ascending") for name in columns])
-    ids = _take_lists([batch.column("ids") for batch in batches], order.to_numpy())
-    return rows.take(order).append_column(joined.schema.field("ids"), ids).combine_chunks()
+    found = rows.take(order)
+    for name in lists:
+        ids = _take_lists([batch.column(name) for batch in batches], order.to_numpy())
+        found = found.append_column(joined.schema.field(name), ids)
+    return found.combine_chunks()
 
 
 def _take_lists(lists: Sequence[pa.LargeListArray], order: np.ndarray) -> pa.LargeListArray:
@@ -76,16 +89,30 @@ def _take_lists(lists: Sequence[pa.LargeListArray], order: np.ndarray) -> pa.Lar
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(ids))
 
 
-def _tokenise(batch: pa.RecordBatch, verdict: pa.Table, tokenizer: Tokenizer, seed: int) -> pa.RecordBatch:
+def _tokenise(
+    batch: pa.RecordBatch,
+    verdict: pa.Table,
+    tokenizer: Tokenizer,
+    seed: int,
+    transforms: TransformConfig,
+    nodes: Nodes | None,
+) -> pa.RecordBatch:
     kept = pc.fill_null(verdict.column("kept").combine_chunks(), False)
-    rows = batch.select(["doc_id", "content", "language"]).filter(kept)
+    rows = batch.select(["doc_id", "content", "language", *transforms.columns]).filter(kept)
     split = verdict.column("split").combine_chunks().filter(kept)
-    ids, offsets = tokenizer.encode_batch(rows.column("content"))
-    schema = tokens_schema(tokenizer.dtype)
-    tokens = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(ids))
-    key = pa.array(order_keys(rows.column("doc_id"), seed), pa.uint64())
-    columns = [key, rows.column("doc_id"), split.cast(pa.string()), rows.column("language"), tokens]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    schema = part_schema(tokens_schema(tokenizer.dtype), transforms)
+    found = {
+        "doc_id": rows.column("doc_id"),
+        "split": split.cast(pa.string()),
+        "language": rows.column("language"),
+    }
+    if transforms.active:
+        found |= form_rows(rows, tokenizer, transforms, nodes)
+    else:
+        found["ids"] = as_lists(Ragged(*tokenizer.encode_batch(rows.column("content"))))
+    identity = found["group"] if "group" in found else found["doc_id"]
+    found["key"] = pa.array(order_keys(identity, seed), pa.uint64())
+    return pa.RecordBatch.from_arrays([found[name] for name in schema.names], schema=schema)
 
 
 def write_tokens(place: Place, name: str, tokens: pa.Table) -> int:
@@ -123,14 +150,17 @@ def gather(place: Place, names: Sequence[str], lo: int, hi: int | None, split: s
     The result does not depend on how documents were spread over parts. Memory: the slice, once. Raises
     `OutputError` when there are no parts.
     """
+    rows = gather_rows(place, names, lo, hi, split)
+    return Documents(*as_ragged(rows.column("ids")), rows.column("doc_id"))
+
+
+def gather_rows(place: Place, names: Sequence[str], lo: int, hi: int | None, split: str) -> pa.RecordBatch:
+    """The same as rows of the token parts, with all their columns; `shards.forming.formed` makes documents of them."""
     if not names:
         raise OutputError(f"no token parts at {place.url}", hint="run the shard stage again")
     slices = [piece for name in names for piece in _slices(place, name, lo, hi, split)]
     found = _ordered(slices, ["key", "doc_id"]).to_batches()
-    rows = found[0] if found else slices[0]
-    tokens = rows.column("ids")
-    offsets = tokens.offsets.to_numpy(zero_copy_only=True)
-    return Documents(tokens.values.to_numpy(zero_copy_only=True), offsets, rows.column("doc_id"))
+    return found[0] if found else slices[0]
 
 
 def _slices(place: Place, name: str, lo: int, hi: int | None, split: str) -> Iterator[pa.RecordBatch]:

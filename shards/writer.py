@@ -33,7 +33,14 @@ class ShardInfo:
 
 
 def write_shard(
-    place: Place, name: str, packed: Packed, config: PackConfig, *, tokenizer_sha256: str, eot_id: int
+    place: Place,
+    name: str,
+    packed: Packed,
+    config: PackConfig,
+    *,
+    tokenizer_sha256: str,
+    eot_id: int,
+    grouped: bool = False,
 ) -> ShardInfo:
     """Write one shard, in batches of 1024 rows; the split is the stem of its name.
 
@@ -49,6 +56,7 @@ def write_shard(
         split=split,
         shuffle_seed=config.shuffle_seed,
         pooled=config.pools,
+        grouped=grouped,
     )
     schema = packed.rows.schema.with_metadata(metadata)
     ends = _write(place, name, packed.rows, schema)

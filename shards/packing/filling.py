@@ -17,12 +17,15 @@ def filled_rows(documents: Documents, pieces: Pieces, eot_id: int, seq_len: int)
     places = pieces.row * seq_len + pieces.start
     _move(documents.ids, documents.offsets, pieces.document, pieces.offset, pieces.length, places, ids)
     doc_ids = documents.doc_ids.take(pa.array(pieces.document, pa.int64()))
-    return shard_rows(ids, pieces, doc_ids, seq_len)
+    notes = None if documents.notes is None else documents.notes.take(pa.array(pieces.document, pa.int64()))
+    return shard_rows(ids, pieces, doc_ids, seq_len, notes)
 
 
-def shard_rows(ids: np.ndarray, pieces: Pieces, doc_ids: pa.Array, seq_len: int) -> pa.RecordBatch:
-    """Rows of the shard schema from their ids, ``[rows * seq_len]``, and the pieces in them."""
-    schema = shard_schema(seq_len, ids.dtype)
+def shard_rows(
+    ids: np.ndarray, pieces: Pieces, doc_ids: pa.Array, seq_len: int, notes: pa.RecordBatch | None = None
+) -> pa.RecordBatch:
+    """Rows of the shard schema from their ids, ``[rows * seq_len]``, the pieces in them, and notes to each piece."""
+    schema = shard_schema(seq_len, ids.dtype, None if notes is None else notes.schema)
     bounds = pa.array(np.searchsorted(pieces.row, np.arange(pieces.rows + 1)), pa.int32())
     columns = [
         pa.FixedSizeListArray.from_arrays(
@@ -32,6 +35,7 @@ def shard_rows(ids: np.ndarray, pieces: Pieces, doc_ids: pa.Array, seq_len: int)
         pa.ListArray.from_arrays(bounds, doc_ids),
         pa.ListArray.from_arrays(bounds, pa.array(pieces.start, pa.int32())),
         pa.ListArray.from_arrays(bounds, pa.array(pieces.offset, pa.int64())),
+        *(pa.ListArray.from_arrays(bounds, column) for column in (notes.columns if notes else ())),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from shards.format import shard_schema
 from shards.packing.best_fit import best_fit
 from shards.packing.chunks import chunked
 from shards.packing.config import PackConfig
 from shards.packing.documents import Documents, Packed
 from shards.packing.filling import filled_rows, shard_rows
-from shards.packing.pieces import Pieces
+from shards.packing.pieces import Pieces, refined
 from shards.packing.single import one_a_row
 
 SHARD_TAIL = "shard_tail"
@@ -29,7 +30,7 @@ def pack(documents: Documents, eot_id: int, config: PackConfig) -> Packed:
     >>> packed.rows.column("input_ids").to_pylist(), packed.dropped
     ([[7, 8], [0, 9]], {'shard_tail': 1})
     """
-    pieces = _placed(documents.lengths, config)
+    pieces = _pieces(documents, config)
     produced, tail = int(documents.lengths.sum()), pieces.rows
     if config.tail != "pad" and config.method == "concat":
         tail = produced // config.seq_len
@@ -64,11 +65,28 @@ def pool(rows: pa.RecordBatch, eot_id: int, config: PackConfig) -> Packed:
     stream[:whole] = text[:whole]
     stream[whole:][len(stream) - written if config.pad == "left" else 0 :][: written - whole] = text[whole:]
     doc_ids = rows.column("doc_ids").flatten().take(pa.array(pieces.document, pa.int64()))
-    found = shard_rows(
-        stream, pieces._replace(offset=pieces.offset + offsets[pieces.document]), doc_ids, seq_len
-    )
+    moved = pieces._replace(offset=pieces.offset + offsets[pieces.document])
+    found = shard_rows(stream, moved, doc_ids, seq_len, _notes(rows, pieces))
     empty = found.slice(0, 0)
     return Packed(found, 0, written, {}, len(stream) - written, 0, 0, -written, empty)
+
+
+def _notes(rows: pa.RecordBatch, pieces: Pieces) -> pa.RecordBatch | None:
+    """The further columns of rows, a row per piece of theirs, beside pieces of these."""
+    names = rows.schema.names[len(shard_schema(1, np.dtype(np.uint16))) :]
+    if not names:
+        return None
+    found = pa.RecordBatch.from_arrays([rows.column(name).flatten() for name in names], names)
+    return found.take(pa.array(pieces.document, pa.int64()))
+
+
+def _pieces(documents: Documents, config: PackConfig) -> Pieces:
+    """Where pieces go; documents without an end of text are placed as one with those behind them."""
+    lengths = documents.lengths
+    if documents.ended is None or not len(lengths):
+        return _placed(lengths, config)
+    first = np.flatnonzero(np.append(True, documents.ended[:-1]))
+    return refined(_placed(np.add.reduceat(lengths, first), config), lengths, documents.ended)
 
 
 def _placed(lengths: np.ndarray, config: PackConfig) -> Pieces:

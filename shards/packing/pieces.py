@@ -46,6 +46,32 @@ class Pieces(NamedTuple):
         return self._replace(start=self.start + room[self.row])
 
 
+def refined(pieces: Pieces, lengths: np.ndarray, ended: np.ndarray) -> Pieces:
+    """Pieces of documents that were packed together, cut where one of them begins.
+
+    ``pieces`` are of runs of documents up to an ``ended`` one; ``lengths int64[n]``: tokens of each document. One of no
+    tokens has no piece.
+
+    >>> whole = Pieces(*(np.array([at]) for at in (0, 1, 4, 0, 2)), 1)
+    >>> found = refined(whole, np.array([2, 3]), np.array([False, True]))
+    >>> found.document.tolist(), found.offset.tolist(), found.length.tolist(), found.start.tolist()
+    ([0, 1], [1, 0], [1, 3], [2, 3])
+    """
+    starts = np.cumsum(lengths) - lengths
+    first = np.flatnonzero(np.append(True, ended[:-1])) if len(ended) else np.empty(0, np.int64)
+    begin = starts[first[pieces.document]] + pieces.offset
+    low = np.searchsorted(starts, begin, side="right") - 1
+    counts = np.searchsorted(starts, begin + pieces.length) - low
+    owner = np.repeat(np.arange(len(low)), counts)
+    document = low[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    at = np.maximum(begin[owner], starts[document])
+    length = np.minimum((begin + pieces.length)[owner], starts[document] + lengths[document]) - at
+    some, start = length > 0, pieces.start[owner] + at - begin[owner]
+    columns = (document, at - starts[document], length, pieces.row[owner], start)
+    document, offset, length, row, start = (column[some] for column in columns)
+    return Pieces(document, offset, length, row, start, pieces.rows)
+
+
 def cut(lengths: np.ndarray, seq_len: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut each document every ``seq_len`` tokens: ``(document, offset, length)``, three ``int64[p]`` in order.
 
