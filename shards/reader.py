@@ -206,10 +206,13 @@ class ShardSet:
         """Every document, shard by shard; what a pool holds is put behind the document that it is of."""
         for split in sorted({PartName.parse(shard.name).stem for shard in self.shards}):
             shards = [shard for shard in self.shards if PartName.parse(shard.name).stem == split]
-            pooled = shards[0].metadata["thresher.pooled"] == "1"
-            more = shards.pop().pieces() if pooled else None
+            pool = shards.pop() if shards[0].metadata["thresher.pooled"] == "1" else None
+            more, begun = pool.pieces() if pool else {}, set()
             for shard in shards:
+                begun |= shard.pieces().keys() if pool else set()
                 yield from shard.documents(more)
+            if pool:
+                yield from (one for one in pool.documents() if one.doc_id not in begun)
 
     def find(self, doc_id: bytes) -> list[Found]:
         """Where a document's pieces are; its key names the shard per split that is opened, beside the pool if any.

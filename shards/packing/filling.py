@@ -35,7 +35,7 @@ def shard_rows(
         pa.ListArray.from_arrays(bounds, doc_ids),
         pa.ListArray.from_arrays(bounds, pa.array(pieces.start, pa.int32())),
         pa.ListArray.from_arrays(bounds, pa.array(pieces.offset, pa.int64())),
-        *(pa.ListArray.from_arrays(bounds, column) for column in (notes.columns if notes else ())),
+        *(pa.ListArray.from_arrays(bounds, column) for column in (() if notes is None else notes.columns)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 

@@ -23,7 +23,6 @@ from tests.pipelines.test_shard import FILES, SMALL, TRAIN
 SPECIAL = "<fim_prefix>, <fim_middle>, <fim_suffix>, <file_sep>, <reponame>, <filename>, <gh_stars>"
 TRAINED = TRAIN.replace("400", f"400, special_tokens: [{SPECIAL}]")
 PACK = "pack: {{seq_len: {seq_len}, shard_tokens: 4096, validation_fraction: 0.2, method: {method}, tail: {tail}}}\n"
-LOOSE = "filters: {preset: none}\n"
 ALICE = 'def mail():\n    """Ask alice@corp.de."""\n    return "alice@corp.de"\n'
 
 
@@ -139,7 +138,7 @@ def test_functions_are_the_middle(folder):
         for n in range(12)
     }
     tree = write_tree(folder / "nodes", files)
-    text = recipe("{infill: {rate: 1.0, unit: node, level: document}}", more=LOOSE)
+    text = recipe("{infill: {rate: 1.0, unit: node, level: document}}")
     place = build(
         folder,
         folder / "node-out",
@@ -168,7 +167,7 @@ def test_files_of_a_repository_are_one_document_in_import_order(folder):
         "repo/a.py": "import m\nfrom z import VALUE\n\nprint(m.MORE, VALUE)\n" * 3, "repo/b.py": "print(17)\n" * 9,
     }  # fmt: skip
     tree = write_tree(folder / "imports", files)
-    text = recipe("{repository: {join: true}}", seq_len=32, more=LOOSE).replace("0.2", "0.0")
+    text = recipe("{repository: {join: true}}", seq_len=32).replace("0.2", "0.0")
     place = build(
         folder,
         folder / "joined",
