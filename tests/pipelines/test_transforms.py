@@ -133,10 +133,8 @@ def test_documents_are_rearranged_before_they_are_cut(folder, tree):
 
 
 def test_functions_are_the_middle(folder):
-    files = {
-        f"n{n}.py": f'NAME = "é{n}"\n\n\ndef first_{n}(x):\n    return x + {n}\n\n\ndef second_{n}(y):\n    return y * {n}\n'
-        for n in range(12)
-    }
+    text = 'NAME = "é{n}"\n\n\ndef first_{n}(x):\n    return x + {n}\n\n\ndef second_{n}(y):\n    return y * {n}\n'
+    files = {f"n{n}.py": text.format(n=n) for n in range(12)}
     tree = write_tree(folder / "nodes", files)
     text = recipe("{infill: {rate: 1.0, unit: node, level: document}}")
     place = build(
