@@ -203,13 +203,14 @@ class ShardSet:
         return sum(shard.rows for shard in self.shards)
 
     def documents(self) -> Iterator[TokenDocument]:
-        """Every document, shard by shard; what a pool holds is put behind the document that it is of."""
+        """Every document, shard by shard; what a pool holds is put behind the document that it is of, or comes last."""
         for split in sorted({PartName.parse(shard.name).stem for shard in self.shards}):
             shards = [shard for shard in self.shards if PartName.parse(shard.name).stem == split]
             pool = shards.pop() if shards[0].metadata["thresher.pooled"] == "1" else None
-            more, begun = pool.pieces() if pool else {}, set()
+            more = pool.pieces() if pool else {}
+            begun: set[bytes] = set()
             for shard in shards:
-                begun |= shard.pieces().keys() if pool else set()
+                begun.update(shard.pieces() if pool else ())
                 yield from shard.documents(more)
             if pool:
                 yield from (one for one in pool.documents() if one.doc_id not in begun)
