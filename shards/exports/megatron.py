@@ -15,7 +15,7 @@ from shards.exports.source import Exported, Source
 
 HEADER = b"MMIDIDX\x00\x00"
 VERSION = 1
-CODES = {np.dtype(np.int32): 4, np.dtype(np.int64): 5, np.dtype(np.uint16): 8}
+CODES: dict[np.dtype, int] = {np.dtype(np.int32): 4, np.dtype(np.int64): 5, np.dtype(np.uint16): 8}
 
 
 def write_megatron(source: Source, place: Place) -> Exported:

@@ -13,7 +13,7 @@ from shards.exports.megatron import CODES, HEADER, VERSION
 from shards.packing import Documents
 
 _FIXED = len(HEADER) + 25
-_TYPES: dict[int, np.dtype] = {1: np.dtype(np.uint8), **{code: dtype for dtype, code in CODES.items()}}
+_TYPES: dict[int, np.dtype] = {1: np.dtype(np.uint8), **{code: kind for kind, code in CODES.items()}}
 
 
 def read_megatron(prefix: str, eot_id: int) -> Documents:
