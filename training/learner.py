@@ -165,7 +165,10 @@ class Learner:
         return position / sum(member.rows for member in order.members)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on; the same on every rank, in plain values and tensors."""
+        """Everything that the rest of the run depends on, the same on every rank: plain values and tensors.
+
+        The tensors are the learner's own and change with its next step; so it is with a state that is loaded.
+        """
         return {
             "step": self.step,
             "config": asdict(self.config),

@@ -15,7 +15,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -52,15 +52,21 @@ class Job:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
 
+    def absolute(self) -> Job:
+        """The job with absolute paths: Ray's workers run in another directory."""
+        local = Place(self.data).local
+        data = self.data if local is None else str(local.absolute())
+        return replace(self, data=data, output=str(Path(self.output).absolute()))
+
     @property
     def checkpoints(self) -> Path:
         """Where checkpoints are."""
-        return Path(self.output).absolute() / "checkpoints"
+        return Path(self.output) / "checkpoints"
 
     @property
     def log(self) -> Path:
         """A line of JSON per step."""
-        return Path(self.output).absolute() / "steps.jsonl"
+        return Path(self.output) / "steps.jsonl"
 
 
 def work(job: Job, *, rank: int = 0, world_size: int = 1, device: str | None = None) -> Iterator[Line]:
@@ -137,7 +143,7 @@ def fit(
     gpu = _start_ray(workers)
     trainer = torch_train.TorchTrainer(
         loop,
-        train_loop_config={"job": job},
+        train_loop_config={"job": job.absolute()},
         scaling_config=train.ScalingConfig(num_workers=workers, use_gpu=gpu),
         run_config=train.RunConfig(
             name=uuid.uuid4().hex,
@@ -148,11 +154,18 @@ def fit(
     try:
         trainer.fit()
     except train.TrainingFailedError as error:
-        last = str(error).strip().splitlines()
         raise EnvironmentProblem(
-            f"training failed: {last[-1] if last else type(error).__name__}",
+            f"training failed: {_first_line(error)}",
             hint="start it again with the same options to go on from the last checkpoint",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """What the first worker that failed has said, in a line."""
+    failures = getattr(error, "worker_failures", {})
+    cause = failures[min(failures)] if failures else error
+    lines = str(getattr(cause, "cause", cause)).strip().splitlines()
+    return f"{type(cause).__name__}: {lines[0]}" if lines else type(cause).__name__
 
 
 def _start_ray(workers: int) -> bool:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -59,39 +62,55 @@ def test_a_finished_run_does_nothing(dataset):
 
 
 class Together:
-    """All ranks of a world in one process: each adds what the ranks before it gave in."""
+    """An all-reduce among threads of one process, one thread a rank: each adds what all have given."""
 
     def __init__(self, world: int) -> None:
-        self.world, self.given = world, []
+        self._barrier, self._given = threading.Barrier(world, timeout=60), []
 
-    def run(self, learners):
-        """The gradients of one step: first what every rank has, then their sums."""
-        held = []
-        for one in learners:
-            batch = next(iter(one._loader))
-            one._add_up = lambda said, gradients: held.append((said, gradients))
-            one._gradients(batch)
-        # each rank divided by its own targets: make the sums again
-        counts = [float(said[1]) for said, _ in held]
-        total = sum(counts)
-        summed = [
-            sum(gradients[at] * count for (_, gradients), count in zip(held, counts, strict=True)) / total
-            for at in range(len(held[0][1]))
-        ]
-        return sum(float(said[0]) for said, _ in held) / total, int(total), summed
+    def all_reduce(self, tensor):
+        self._given.append(tensor.clone())
+        self._barrier.wait()
+        tensor.copy_(torch.stack(self._given).sum(dim=0))
+        if self._barrier.wait() == 0:
+            self._given.clear()
+        self._barrier.wait()
 
 
-@pytest.mark.parametrize("world", [2, 3, 5])
-def test_ranks_together_have_the_gradients_of_one(dataset, world):
-    alone = learner_of(dataset)
-    loss, count = alone._gradients(next(iter(alone._loader)))
-    expected = [weight.grad for weight in alone.model.parameters()]
+def run_together(dataset, world, state=None):
+    """All ranks' lines, and the state of the first rank."""
     ranks = [learner_of(dataset, rank=rank, world_size=world) for rank in range(world)]
-    found_loss, found_count, found = Together(world).run(ranks)
-    assert found_count == count
-    assert found_loss == pytest.approx(loss, rel=1e-6)
-    for one, two in zip(found, expected, strict=True):
-        assert torch.allclose(one, two, atol=1e-6)
+    for one in ranks:
+        if state is not None:
+            one.load_state_dict(deepcopy(state))
+    with ThreadPoolExecutor(world) as pool:
+        return list(pool.map(lambda one: list(one.run()), ranks)), ranks[0].state_dict()
+
+
+@pytest.mark.parametrize("world", [2, 3, 5, 6])
+def test_any_number_of_ranks_has_the_losses_of_one(dataset, monkeypatch, world):
+    alone = list(learner_of(dataset).run())
+    monkeypatch.setattr(module.distributed, "all_reduce", Together(world).all_reduce)
+    lines, _ = run_together(dataset, world)
+    assert all(line == lines[0] for line in lines)
+    for one, two in zip(lines[0], alone, strict=True):
+        assert one["tokens"] == two["tokens"]
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
+        assert one["norm"] == pytest.approx(two["norm"], rel=1e-4)
+
+
+def test_ranks_come_and_go(dataset, monkeypatch):
+    """One rank stops behind step 3; four go on."""
+    alone, first = list(learner_of(dataset).run()), learner_of(dataset)
+    for line in first.run():
+        if line["step"] == 3:
+            break
+    monkeypatch.setattr(module.distributed, "all_reduce", Together(4).all_reduce)
+    lines, state = run_together(dataset, 4, first.state_dict())
+    assert [line["loss"] for line in lines[0]] == pytest.approx(
+        [line["loss"] for line in alone[3:]], rel=1e-5
+    )
+    assert state["step"] == 8
+    assert state["loader"]["position"] == 48
 
 
 def test_gradients_are_added_as_one_tensor(dataset, monkeypatch):

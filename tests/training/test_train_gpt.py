@@ -111,6 +111,13 @@ def test_a_damaged_checkpoint_is_named(dataset, tmp_path):
         list(work(job))
 
 
+def test_paths_are_made_absolute_for_other_directories(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = Job("data", "run").absolute()
+    assert (job.data, job.log) == (str(tmp_path / "data"), tmp_path / "run" / "steps.jsonl")
+    assert Job("memory://data", "run").absolute().data == "memory://data"
+
+
 def test_impossible_jobs_are_refused(dataset, tmp_path):
     for name in ("every", "keep", "threads"):
         with pytest.raises(ValueError, match=f"{name}: expected at least 1, got 0"):
