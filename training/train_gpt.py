@@ -14,7 +14,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -206,22 +206,24 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(job: Job, workers: int, say: Callable[[Line], None]) -> None:
-    with followed(job.log, say) if workers else nullcontext():
-        if workers:
+    """Train and say the steps; what Ray prints by itself, of dead workers say, goes to the standard error."""
+    if workers:
+        with followed(job.log, say), redirect_stdout(sys.stderr):
             fit(job, workers)
-            return
-        for line in work(job):
-            say(line)
+        return
+    for line in work(job):
+        say(line)
 
 
 def _sayer(*, as_json: bool, steps: int) -> Callable[[Line], None]:
     """What is printed of a step: JSON, a line that is overwritten on a terminal, or a line."""
-    over = sys.stdout.isatty() and not as_json
+    out = sys.stdout
+    over = out.isatty() and not as_json
 
     def say(line: Line) -> None:
         told = f"step {line['step']:5d}/{steps}  loss {line['loss']:.4f}  rate {line['rate']:.2e}"
         end = "\r" if over and line["step"] < steps else "\n"
-        print(json.dumps(line) if as_json else told, end=end, flush=True)
+        print(json.dumps(line) if as_json else told, end=end, file=out, flush=True)
 
     return say
 

@@ -171,6 +171,21 @@ def test_the_command_line_prints_json(dataset, tmp_path, capsys):
     assert lines == read_steps(tmp_path / "steps.jsonl")
 
 
+def test_steps_of_workers_are_printed_and_nothing_of_ray_s(dataset, tmp_path, capsys, monkeypatch):
+    """Ray prints to the standard output when a worker dies."""
+
+    def fit(job, workers):
+        print("a worker died")
+        list(work(job))
+        assert workers == 2
+
+    monkeypatch.setattr(train_gpt, "fit", fit)
+    assert train_gpt.main([str(dataset), str(tmp_path), *SMALL, "--json", "--workers", "2"]) == 0
+    found = capsys.readouterr()
+    assert [json.loads(line) for line in found.out.splitlines()] == read_steps(tmp_path / "steps.jsonl")
+    assert found.err == "a worker died\n"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
