@@ -1,8 +1,9 @@
-"""Tokenising, packing and reading shards, beside Hugging Face `tokenizers` on the same text in the same run.
+"""Tokenising, packing, writing, exporting and reading shards, beside Hugging Face `tokenizers` on the same text.
 
 Caveats first: figures are CPU seconds of this process on one thread each (training uses all cores that
 RAYON_NUM_THREADS allows, and its CPU time counts them all); text is in memory; shards are read from a warm
-page cache; the engines encode the same vocabulary, the one trained here. Reproduce with
+page cache; the engines encode the same vocabulary, the one trained here. Shards and exports are written to the folder
+of temporary files; their MB/s are of what is written (a shard's SHA-256 and XXH3 included), not of text. Reproduce with
 
     RAYON_NUM_THREADS=1 python benchmarks/bench_shards.py --input FILE.parquet --megabytes 16 --json
 """
@@ -15,6 +16,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ import pyarrow.parquet as pq
 
 from columns.files import Place
 from shards import Documents, PackConfig, TokenizerConfig, make_tokenizer, open_shard, pack, write_shard
+from shards.exports import FORMATS, Source
 from shards.tokenizers.bpe import hugging_face_json, parse_ranks
 from shards.tokenizers.encoders import GigatokenEncoder, HuggingFaceEncoder, TiktokenEncoder, same_ids
 
@@ -89,24 +92,38 @@ def shard_rows(ids: np.ndarray, offsets: np.ndarray, eot_id: int, size: int) -> 
     rows: list[dict[str, Any]] = []
     doc_ids = pa.array([index.to_bytes(16, "big") for index in range(len(offsets) - 1)], pa.binary(16))
     found, config = Documents(ids, offsets, doc_ids), PackConfig()
-    name = "train-00000-of-00001.arrow"
+    packed, name = pack(found, eot_id, config), "train-00000-of-00001.arrow"
     with tempfile.TemporaryDirectory() as folder:
         place = Place(folder)
         steps: dict[str, Callable[[], Any]] = {
             "pack": lambda: pack(found, eot_id, config),
-            "write shard (with sha256)": lambda: write_shard(
-                place, name, pack(found, eot_id, config), config, tokenizer_sha256="", eot_id=eot_id
+            "write shard, MB of the file": lambda: write_shard(
+                place, name, packed, config, tokenizer_sha256="", eot_id=eot_id
             ),
             "read shard (sum of all ids)": lambda: sum_rows(place, name),
         }
         for label, step in steps.items():
-            seconds, _ = measure(step, repeat=5)
-            speed = {
-                "mb_per_s": round(size / 1e6 / seconds, 1),
-                "mtokens_per_s": round(len(ids) / 1e6 / seconds, 1),
-            }
-            rows.append({"what": label, "cpu_s": round(seconds, 4), **speed})
+            seconds, made = measure(step, repeat=5)
+            done = made.bytes if label.startswith("write") else size
+            rows.append(row_of(label, seconds, done, len(ids)))
+        rows += export_rows(place, len(ids), eot_id)
     return rows
+
+
+def export_rows(place: Place, tokens: int, eot_id: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    source = Source(place, "train", eot_id + 1)
+    for name, write in FORMATS.items():
+        at = place.child(name)
+        seconds, made = measure(lambda write=write, at=at: write(source, at), repeat=3)
+        number = sum(Path(at.path(file)).stat().st_size for file in made.files)
+        rows.append(row_of(f"export {name}, MB of the files", seconds, number, tokens))
+    return rows
+
+
+def row_of(label: str, seconds: float, size: int, tokens: int) -> dict[str, Any]:
+    speed = {"mb_per_s": round(size / 1e6 / seconds, 1), "mtokens_per_s": round(tokens / 1e6 / seconds, 1)}
+    return {"what": label, "cpu_s": round(seconds, 4), **speed}
 
 
 def main() -> None:
@@ -123,7 +140,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=1))
         return
-    print(f"{'':42}{'CPU s':>10}{'MB/s of text':>15}{'Mtokens/s':>12}")
+    print(f"{'':42}{'CPU s':>10}{'MB/s':>15}{'Mtokens/s':>12}")
     for row in rows:
         print(f"{row['what']:42}{row['cpu_s']:>10}{row['mb_per_s']:>15}{row['mtokens_per_s']:>12}")
 
