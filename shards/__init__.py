@@ -12,6 +12,7 @@ The room's map, in the order a document meets it:
 * `packing` – `pack`, `pool`: documents into rows of ``seq_len``, every token accounted for.
 * `format`, `writer`, `reader` – the files: schemas, `write_shard`, `open_shard`, `ShardSet`.
 * `batches` – `BatchInfo`, `map_ids`, `damage`: where record batches lie in a file, and whether they are whole.
+* `exports` – a package with its own map: other loaders' formats, there and back.
 * `manifest` – `Manifest`, `read_manifest`, `verify`: the dataset's commit point.
 """
 

@@ -91,7 +91,7 @@ def test_the_commands(place, tmp_path):
         "import", str(tmp_path / "bin" / "train.bin"), *options, "--output", str(tmp_path / "back")
     )
     assert (back.returncode, back.stderr) == (0, "")
-    assert f"{found['train']['tokens']:,} tokens" in back.stdout
+    assert f"{found['train']['samples']:,} documents" in back.stdout
     assert command("verify", str(tmp_path / "back")).returncode == 0
     bad = command("export", str(place.local), "--format", "zip", "--output", str(tmp_path / "zip"))
     assert (bad.returncode, "formats: bin, huggingface" in bad.stderr) == (2, True)

@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from columns.errors import OutputError
 from columns.files import Place
+from shards import Documents, Manifest, PackConfig, pack, write_shard
 from training import ShardFile, shard_files
 
 
@@ -128,3 +131,22 @@ def test_batches_are_views_of_the_mapped_file(dataset):
 def test_schema_carries_the_metadata(dataset):
     said = shard_files(dataset, "validation")[0].schema().metadata
     assert said[b"thresher.split"] == b"validation"
+
+
+def test_a_damaged_batch_is_named(tmp_path):
+    lists = [f"{index}".encode().rjust(16) for index in range(3000)]
+    documents = Documents(np.ones(30000, np.uint16), np.arange(0, 30001, 10), pa.array(lists, pa.binary(16)))
+    config, place = PackConfig(seq_len=16, shard_tokens=64), Place(str(tmp_path))
+    info = write_shard(
+        place.child("shards"), "train-00000-of-00001.arrow", pack(documents, 0, config), config,
+        tokenizer_sha256="", eot_id=0,
+    )  # fmt: skip
+    Manifest(shards=[info.describe()]).write(place)
+    path, batch = tmp_path / "shards" / info.name, info.batches[1]
+    data = bytearray(path.read_bytes())
+    data[batch.n_tokens] ^= 1
+    path.write_bytes(data)
+    (shard,) = shard_files(tmp_path)
+    said = f"record batch 1, bytes {batch.offset} to {batch.offset + batch.bytes}, is damaged"
+    with pytest.raises(OutputError, match=said):
+        shard.verify()

@@ -102,6 +102,17 @@ def test_flat(made, tmp_path, dtype):
     assert (about["dtype"], about["tokens"], about["eot"]) == (np.dtype(dtype).name, len(ids), 0)
 
 
+def test_a_document_that_lost_its_end_does_not_flow_into_the_next(made, tmp_path):
+    source, out = made(tail="drop", shard_tokens=128), Place(str(tmp_path / "out"))
+    FORMATS["bin"](source, out)
+    ids = np.frombuffer(out.read("train.bin"), np.uint16)
+    cut = [not one.complete for one in source.documents()]
+    about = json.loads(out.read("train.json"))
+    assert about["ends_added"] == sum(cut) > 0
+    assert int((ids == 0).sum()) == about["documents"] == len(cut)
+    assert about["tokens"] == len(ids)
+
+
 def test_the_validation_split_of_nanogpt_is_called_val(made, tmp_path):
     out = Place(str(tmp_path / "out"))
     assert "val.bin" in FORMATS["bin"](made(split="validation", validation_fraction=1.0), out).files
