@@ -221,7 +221,7 @@ def piece_text(piece: SeenPiece) -> Text:
 
 
 def _special(part: Segment) -> Text:
-    return Text(plain(part.text), "reverse red")
+    return Text(plain(part.text), "reverse yellow")
 
 
 def _padding(console: Console, number: int) -> None:

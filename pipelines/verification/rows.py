@@ -55,7 +55,7 @@ def check_rows(dataset: Finished, watch: Watch) -> tuple[Check, Pieces]:
         try:
             shard = open_shard(dataset.place.child("shards"), entry["name"])
             spans, said = _look(shard, number, entry, dataset.section("recipe", "pack"))
-        except (OutputError, pa.ArrowInvalid, OSError, IndexError) as error:
+        except (OutputError, pa.ArrowException, OSError, LookupError, ValueError) as error:
             unread.append(entry["name"])
             problems.append(f"shards/{entry['name']}: cannot be read: {' '.join(str(error).split())}")
             continue

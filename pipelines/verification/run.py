@@ -53,11 +53,11 @@ def _members(dataset: Finished, pieces: Pieces, sample: int | None, watch: Watch
         members = Members.of(dataset, pieces)
         checks = [check_survivors(members, dataset), check_dropped(members)]
         checks += [check_duplicates(members, dataset), check_contamination(dataset)]
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         return [Check("ledger", "", (f"cannot be read: {' '.join(str(error).split())}",))]
     if not dataset.place.child("documents").exists(COMMIT):
         return [*checks, Check("texts", "", (), "the documents are not here")]
     try:
         return [*checks, check_texts(dataset, members, sample, watch)]
-    except (OutputError, pa.ArrowInvalid, OSError) as error:
+    except (OutputError, pa.ArrowException, OSError, ValueError) as error:
         return [*checks, unreadable(OutputError(f"cannot be read: {' '.join(str(error).split())}"))]

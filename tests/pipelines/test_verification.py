@@ -15,7 +15,10 @@ import pytest
 from columns.errors import OutputError
 from columns.files import Place
 from columns.tables import write_arrow
+from pipelines.finished import Finished
 from pipelines.verification import verify_dataset
+from pipelines.verification.files import check_shards
+from pipelines.verification.rows import check_rows
 from shards import open_shard, read_manifest
 from shards.format import file_sha256
 from shards.manifest import MANIFEST
@@ -298,3 +301,17 @@ def test_the_command(copy, tmp_path):
     assert (none.returncode, none.stdout) == (2, "")
     assert "no manifest.json" in none.stderr
     assert command("verify", str(copy.local), "--sample", "few").returncode == 2
+
+
+def test_damage_anywhere_is_found_and_nothing_raises(copy):
+    """Sixty places over a whole shard, footer included: one byte flipped, or the file cut there."""
+    name = largest(copy)
+    good = copy.child("shards").read(name)
+    dataset = Finished.open(copy)
+    for at in np.linspace(0, len(good) - 1, 60).astype(int).tolist():
+        flipped = bytearray(good)
+        flipped[at] ^= 32
+        for damaged in (bytes(flipped), good[:at]):
+            copy.child("shards").write_bytes(name, damaged)
+            assert not check_shards(dataset, lambda *_: None).passed
+            check_rows(dataset, lambda *_: None)
