@@ -33,7 +33,7 @@ def bins(sizes: np.ndarray, room: int) -> np.ndarray:
     """The bin of each item under best fit, in the order given: ``int64[n]``; every size is 1 to ``room``.
 
     >>> bins(np.array([3, 3, 2, 1, 1]), 4).tolist()
-    [0, 1, 2, 1, 0]
+    [0, 1, 2, 0, 1]
     """
     if not len(sizes):
         return np.empty(0, np.int64)

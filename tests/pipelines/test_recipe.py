@@ -85,7 +85,7 @@ def test_a_recipe_may_extend_a_file_beside_it(tmp_path):
         ),
         ("extends: codex\npack:\n  seq_len: many\n", "line 3: pack.seq_len"),
         ("extends: codex\npack: {seq_len: 0}\n", "line 2: pack: seq_len: expected 1"),
-        ("extends: codex\npack: {tail: keep}\n", "'drop' or 'pad'"),
+        ("extends: codex\npack: {tail: keep}\n", "'drop', 'pad' or 'pool'"),
         ("extends: codex\ndedup: {bands: {bands: 100}}\n", "expected at most num_perm 256, got 600"),
         ("extends: codex\nfilters: {values: {line_mx: 3}}\n", "rule 'line_mx': preset codex has"),
         ("extends: codex\nfilters: {preset: codecs}\n", "expected one of"),
