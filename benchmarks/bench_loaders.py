@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 SEQ_LEN = 2048
 Batches = Iterator[Any]
@@ -81,15 +82,25 @@ def by_mixture(folder: Path, size: int) -> Callable[[], Batches]:
 
 
 def by_our_ray(folder: Path, size: int) -> Callable[[], Batches]:
-    from training import iter_batches, read_shards
+    from training import BatchConfig, iter_batches, read_shards
 
     start_ray()
-    samples = _samples(folder)
-    return lambda: (batch["input_ids"] for batch in iter_batches(read_shards(samples), size))
+    samples, batch = _samples(folder), BatchConfig(size, labels=False)
+    return lambda: (found["input_ids"] for found in iter_batches(read_shards(samples), batch))
 
 
 def by_ray(folder: Path, size: int) -> Callable[[], Batches]:
-    import pyarrow as pa
+    rows = parquet(folder)
+    return lambda: _ray_batches(rows, size)
+
+
+def _ray_batches(rows: Any, size: int) -> Batches:
+    batches = rows.iter_torch_batches(batch_size=size, local_shuffle_buffer_size=1024, local_shuffle_seed=0)
+    return (batch["input_ids"].long() for batch in batches)
+
+
+def parquet(folder: Path) -> Any:
+    """The rows as the Parquet file that Ray has a reader for."""
     import pyarrow.parquet as pq
 
     start_ray()
@@ -98,21 +109,50 @@ def by_ray(folder: Path, size: int) -> Callable[[], Batches]:
     path = folder / "rows.parquet"
     ids = pa.FixedSizeListArray.from_arrays(pa.array(flat(folder).ravel()), SEQ_LEN)
     pq.write_table(pa.table({"input_ids": ids}), path, row_group_size=1024, compression="none")
+    return ray.data.read_parquet(str(path))
+
+
+def our_rank(folder: Path, size: int) -> Callable[[], Batches]:
+    from training import BatchConfig, rank_loader
 
     def run() -> Batches:
-        rows = ray.data.read_parquet(str(path))
-        batches = rows.iter_torch_batches(
-            batch_size=size, local_shuffle_buffer_size=1024, local_shuffle_seed=0
+        return (
+            batch["input_ids"] for batch in rank_loader(_samples(folder), BatchConfig(size, labels=False))
         )
-        return (batch["input_ids"].long() for batch in batches)
 
     return run
+
+
+def ray_shard(folder: Path, size: int) -> Callable[[], Batches]:
+    from ray.train import get_dataset_shard
+
+    return lambda: _ray_batches(get_dataset_shard("train"), size)
+
+
+def in_train_worker(name: str, folder: Path, size: int, repeats: int) -> dict[str, float]:
+    """Measure in the one worker of a Ray Train job, as a training loop would read."""
+    datasets = {"train": parquet(folder)} if name == RAY_SHARD else {}
+    import ray.train
+    from ray.train.torch import TorchTrainer
+
+    def loop() -> None:
+        sys.path.insert(0, str(Path(__file__).parent))
+        import bench_loaders
+
+        found = bench_loaders.measure(bench_loaders.LOADERS[name][1](folder, size), repeats)
+        (folder / "measured.json").write_text(json.dumps(found))
+
+    run_config = ray.train.RunConfig(storage_path=str(folder / "ray"))
+    TorchTrainer(loop, datasets=datasets, run_config=run_config).fit()
+    return dict(json.loads((folder / "measured.json").read_text()))
 
 
 def start_ray() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
+    if ray.is_initialized():
+        return
     ray.init(num_cpus=2, include_dashboard=False, object_store_memory=512 << 20, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
 
@@ -220,6 +260,7 @@ def by_streaming(folder: Path, size: int) -> Callable[[], Batches]:
     return lambda: iter(torch.utils.data.DataLoader(data, batch_size=size))
 
 
+OUR_RANK, RAY_SHARD = "training, in a Ray Train worker", "ray, in a Ray Train worker"
 LOADERS: dict[str, tuple[str | None, Callable[[Path, int], Callable[[], Batches]]]] = {
     "numpy.memmap + permutation": (None, by_memmap),
     "training.Loader": (None, by_loader),
@@ -230,8 +271,10 @@ LOADERS: dict[str, tuple[str | None, Callable[[Path, int], Callable[[], Batches]
     "litdata": ("litdata", by_litdata),
     "grain": ("grain", by_grain),
     "mosaicml-streaming": ("streaming", by_streaming),
-    "training over Ray": (None, by_our_ray),
+    "training, Ray dataset": (None, by_our_ray),
     "ray iter_torch_batches": (None, by_ray),
+    OUR_RANK: (None, our_rank),
+    RAY_SHARD: (None, ray_shard),
 }
 
 
@@ -244,6 +287,13 @@ def measure(run: Callable[[], Batches], repeats: int) -> dict[str, float]:
             tokens, total = tokens + int(np.prod(ids.shape)), total + int(ids[:, 0].sum())
         best = min(best, time.perf_counter() - start)
     return {"mtokens_per_s": tokens / best / 1e6, "tokens": tokens, "sum": total}
+
+
+def measure_one(name: str, folder: Path, size: int, repeats: int) -> dict[str, float]:
+    if name in (OUR_RANK, RAY_SHARD):
+        start_ray()
+        return in_train_worker(name, folder, size, repeats)
+    return measure(LOADERS[name][1](folder, size), repeats)
 
 
 def measure_resume(repeats: int) -> dict[str, float]:
@@ -262,9 +312,45 @@ def measure_resume(repeats: int) -> dict[str, float]:
     return {"ms": best * 1e3}
 
 
-def write_inputs(folder: Path, source: Path | None, tokens: int, shards: int) -> None:
-    from bench_loader import token_ids, write_dataset
+def token_ids(source: Path | None, wanted: int) -> np.ndarray:
+    """``uint16[rows * SEQ_LEN]``: the text's bytes, repeated to ``wanted`` tokens, or random ids."""
+    import pyarrow.parquet as pq
 
+    from columns.document import text_buffers
+
+    wanted -= wanted % SEQ_LEN
+    if source is None:
+        return np.random.default_rng(0).integers(0, 50_000, wanted, np.uint16)
+    content = pq.read_table(source, columns=["content"]).column("content").combine_chunks()
+    return np.resize(text_buffers(content)[0], wanted).astype(np.uint16)
+
+
+def write_dataset(place: Path, ids: np.ndarray, shards: int) -> list[Path]:
+    from shards.format import BATCH_ROWS, shard_metadata, shard_names, shard_schema
+
+    said = shard_metadata(seq_len=SEQ_LEN, tokenizer_sha256="", eot_id=0, split="train", shuffle_seed=0)
+    schema = shard_schema(SEQ_LEN, ids.dtype).with_metadata(said)
+    paths = [place / name for name in shard_names("train", shards)]
+    for path, rows in zip(paths, np.array_split(ids.reshape(-1, SEQ_LEN), shards), strict=True):
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for start in range(0, len(rows), BATCH_ROWS):
+                writer.write_batch(_rows(rows[start : start + BATCH_ROWS], schema))
+    return paths
+
+
+def _rows(rows: np.ndarray, schema: pa.Schema) -> pa.RecordBatch:
+    count = len(rows)
+    values = [
+        pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), SEQ_LEN),
+        pa.array(np.full(count, SEQ_LEN, np.int32)),
+        pa.array([[bytes(16)]] * count, schema.field("doc_ids").type),
+        pa.array([[0]] * count, schema.field("doc_starts").type),
+        pa.array([[0]] * count, schema.field("doc_offsets").type),
+    ]
+    return pa.RecordBatch.from_arrays(values, schema=schema)
+
+
+def write_inputs(folder: Path, source: Path | None, tokens: int, shards: int) -> None:
     ids = token_ids(source, tokens // (SEQ_LEN * shards) * SEQ_LEN * shards)
     ids.tofile(folder / "flat.bin")
     (folder / "shards").mkdir()
@@ -314,8 +400,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
             for name in ("flat.bin", "shards"):
                 Path(scratch, name).symlink_to(given.folder / name)
-            run = LOADERS[given.only][1](Path(scratch), given.batch_size)
-            print(json.dumps(measure(run, given.repeats)), flush=True)
+            print(
+                json.dumps(measure_one(given.only, Path(scratch), given.batch_size, given.repeats)),
+                flush=True,
+            )
         return
     with tempfile.TemporaryDirectory() as folder:
         write_inputs(Path(folder), given.input, given.tokens, given.shards)

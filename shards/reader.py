@@ -77,7 +77,7 @@ class Shard:
     @cached_property
     def views(self) -> list[np.ndarray]:
         """The ids of each batch, ``uint16|uint32[rows, seq_len]``, without a copy where the file is local."""
-        return [_view(batch.column("input_ids")) for batch in self.batches]
+        return [ids_view(batch.column("input_ids")) for batch in self.batches]
 
     def row(self, index: int) -> np.ndarray:
         """The ids of one row, a view ``[seq_len]``."""
@@ -147,8 +147,8 @@ class Shard:
             yield Found(self.name, index * BATCH_ROWS + row, start, offsets[hit].as_py(), stop - start)
 
 
-def _view(ids: pa.Array) -> np.ndarray:
-    """A FixedSizeList as ``[rows, seq_len]`` over its own buffer."""
+def ids_view(ids: pa.Array) -> np.ndarray:
+    """A column ``input_ids``, a FixedSizeList, as ``uint16|uint32[rows, seq_len]`` over its own buffer."""
     width = ids.type.list_size
     dtype = ids.type.value_type.to_pandas_dtype()
     _, data = ids.values.buffers()

@@ -1,4 +1,4 @@
-"""Batches: rows of shards as torch tensors."""
+"""Batches: the blocks of a Ray dataset as the same torch batches that a `Loader` gives."""
 
 from __future__ import annotations
 
@@ -9,71 +9,49 @@ import numpy as np
 import pyarrow as pa
 
 from columns.batch import concat
-from training.catalog import ShardFile, Source, shard_files
+from shards.reader import ids_view
 from training.extra import require
-from training.loader import IGNORED, padded
+from training.loader import BatchConfig, batch_arrays
+from training.pool import Pool
+from training.store import Rows
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["IGNORED", "arrays", "iter_batches", "regroup", "segment_ids"]
-
 _READ = ["input_ids", "n_tokens", "doc_starts"]
 
 
-def iter_batches(
-    source: Source | Any,
-    batch_size: int,
-    split: str = "train",
-    *,
-    segments: bool = False,
-    drop_last: bool = False,
-    verify: bool = False,
-) -> Iterator[dict[str, torch.Tensor]]:
-    """Torch batches of the rows of a dataset, in order.
+def iter_batches(dataset: Any, batch: BatchConfig) -> Iterator[dict[str, torch.Tensor]]:
+    """Torch batches of the rows of a `ray.data.Dataset` from `read_shards`, in its order.
 
-    ``source`` is a dataset directory or a list of shard files, read in this process without Ray, or a
-    `ray.data.Dataset` from `read_shards`, read by Ray's workers (``split`` and ``verify`` are then
-    the dataset's own). Both give the same tensors::
+    They are those of a `Loader` of one rank over the same rows: see `BatchConfig` for what is in them. Ray's workers
+    read; here blocks are cut to batches, and the ids widened, which is the only copy where a batch lies in one
+    block. A dataset that was changed on the way (``map_batches``…) needs the columns ``input_ids``, ``n_tokens``
+    and ``doc_starts`` still.
 
-        input_ids    int64 [batch_size, seq_len]
-        labels       int64 [batch_size, seq_len]   input_ids, -100 where the row is padding
-        segment_ids  int64 [batch_size, seq_len]   with ``segments``: 0, 1, 2… by document, -1 padding
+    ValueError for ``samples``, whose columns (``sample``, ``source``) the dataset has itself::
 
-    Labels are not shifted: as in Hugging Face models, the model shifts. The last batch is shorter
-    unless ``drop_last``. Widening the ids to int64 is the only copy where a batch lies in one block.
-
-    Raises `columns.errors.OutputError` for an unfinished or damaged dataset and
-    `columns.errors.EnvironmentProblem` when torch is not installed::
-
-        for batch in iter_batches("build/demo", batch_size=8):
+        for batch in iter_batches(read_shards("build/demo"), BatchConfig(8)):
             loss = model(batch["input_ids"], labels=batch["labels"]).loss
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    if batch.samples:
+        raise ValueError("samples: expected False, got True: read the dataset's columns sample and source")
     require("torch")
-    if hasattr(source, "iter_batches"):
-        rows = _from_ray(source, batch_size)
-    else:
-        rows = regroup(_from_shards(shard_files(source, split), verify=verify), batch_size)
-    return _tensors((b for b in rows if b.num_rows == batch_size or not drop_last), segments=segments)
+    return _tensors(regroup(_rows(dataset), batch.batch_size), batch)
 
 
-def _tensors(batches: Iterable[pa.RecordBatch], *, segments: bool) -> Iterator[dict[str, torch.Tensor]]:
-    from_numpy = require("torch").from_numpy
+def _rows(dataset: Any) -> Iterator[pa.RecordBatch]:
+    for block in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
+        yield from block.select(_READ).to_batches()
+
+
+def _tensors(batches: Iterable[pa.RecordBatch], config: BatchConfig) -> Iterator[dict[str, torch.Tensor]]:
+    from training.streams import tensors
+
+    pool = Pool()
     for batch in batches:
-        yield {name: from_numpy(array) for name, array in arrays(batch, segments=segments).items()}
-
-
-def _from_shards(shards: Iterable[ShardFile], *, verify: bool) -> Iterator[pa.RecordBatch]:
-    for shard in shards:
-        yield from shard.batches(verify=verify)
-
-
-def _from_ray(dataset: Any, batch_size: int) -> Iterator[pa.RecordBatch]:
-    columns = dataset.select_columns(_READ)
-    for table in columns.iter_batches(batch_size=batch_size, batch_format="pyarrow", drop_last=False):
-        yield table.combine_chunks().to_batches()[0]
+        if batch.num_rows == config.batch_size or not config.drop_last:
+            yield tensors(batch_arrays(rows_of(batch, pool), config, pool))
 
 
 def regroup(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
@@ -98,34 +76,20 @@ def regroup(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordB
         yield concat(held, held[0].schema)
 
 
-def arrays(batch: pa.RecordBatch, *, segments: bool) -> dict[str, np.ndarray]:
-    """The arrays of one batch of rows, each ``int64[rows, seq_len]``; see `iter_batches`."""
-    ids = batch.column("input_ids")
-    input_ids = np.asarray(ids.flatten()).reshape(len(ids), ids.type.list_size).astype(np.int64)
-    spans = text_spans(batch)
-    found = {"input_ids": input_ids, "labels": padded(input_ids.copy(), spans, IGNORED)}
-    if segments:
-        numbers = segment_ids(batch.column("doc_starts"), input_ids.shape[1])
-        found["segment_ids"] = padded(numbers, spans, -1)
-    return found
+def rows_of(batch: pa.RecordBatch, pool: Pool) -> Rows:
+    """A record batch of a shard as gathered rows, ids widened to int64 in memory of the pool."""
+    view = ids_view(batch.column("input_ids"))
+    ids = pool.empty(view.shape, np.int64)
+    np.copyto(ids, view)
+    starts = batch.column("doc_starts")
+    pieces = np.asarray(starts.value_lengths()).astype(np.int64)
+    return Rows(ids, _spans(batch, pieces), pieces, np.asarray(starts.flatten()))
 
 
-def text_spans(batch: pa.RecordBatch) -> np.ndarray:
-    """Where the text of each row begins, with its first piece, and where it ends: ``int64[n, 2]``."""
-    lengths, starts = np.asarray(batch.column("n_tokens")).astype(np.int64), batch.column("doc_starts")
-    begins, counts = np.zeros(len(lengths), np.int64), np.asarray(starts.value_lengths())
-    offsets = np.asarray(starts.offsets)[:-1] - starts.offsets[0].as_py()
-    begins[counts > 0] = np.asarray(starts.flatten())[offsets[counts > 0]]
+def _spans(batch: pa.RecordBatch, pieces: np.ndarray) -> np.ndarray:
+    """Where the text of each row begins, with its first piece, and where it ends: ``int32[n, 2]``."""
+    starts, lengths = np.asarray(batch.column("doc_starts").flatten()), np.asarray(batch.column("n_tokens"))
+    firsts = np.cumsum(pieces) - pieces
+    begins = np.zeros(len(lengths), np.int32)
+    begins[pieces > 0] = starts[firsts[pieces > 0]]
     return np.stack([begins, begins + lengths], axis=1)
-
-
-def segment_ids(starts: pa.Array, width: int) -> np.ndarray:
-    """Number the documents of each row from where they start: ``list<int32>[n] -> int64[n, width]``.
-
-    >>> segment_ids(pa.array([[0, 2], [0]], pa.list_(pa.int32())), 4).tolist()
-    [[0, 0, 1, 1], [0, 0, 0, 0]]
-    """
-    found = np.zeros((len(starts), width), np.int64)
-    rows = np.repeat(np.arange(len(starts)), np.asarray(starts.value_lengths()))
-    np.add.at(found, (rows, np.asarray(starts.flatten())), 1)
-    return np.cumsum(found, axis=1) - 1

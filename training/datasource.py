@@ -18,6 +18,7 @@ _ray_block = require("ray.data.block")
 _ray_datasource = require("ray.data.datasource")
 
 SAMPLE_ROWS = 4096
+TASK_BYTES = 64 << 20
 _Item = TypeVar("_Item")
 
 
@@ -53,45 +54,49 @@ class ShardDatasource(_ray_datasource.Datasource):  # type: ignore[name-defined]
 class SampleDatasource(_ray_datasource.Datasource):  # type: ignore[name-defined]
     """Samples of a stream in its order: every read task gives a run of neighbouring samples.
 
-    Starting a task and handing on a block cost Ray some 20 ms, so a task has at least ``task_rows`` samples.
-    Blocks of up to 4,096 rows with ``input_ids`` fixed-size list of uint16 or uint32, ``n_tokens`` int32,
-    ``doc_starts`` list of int32, ``sample`` int64 (its number in the stream) and ``source`` string. Workers
-    map the shards themselves. The order is that of `training.Loader`, whatever the number of tasks.
+    Starting a task and handing on a block cost Ray some 20 ms, so a task has at least ``task_rows`` samples (when
+    not given, those of 64 MiB). Tables of up to 4,096 rows, which Ray joins to blocks: ``input_ids`` fixed-size
+    list of uint16 or uint32, ``n_tokens`` int32, ``doc_starts`` list of int32, ``sample`` int64 (its number in the
+    stream) and ``source`` string. Workers map the shards themselves. The order is that of `training.Loader`,
+    whatever the number of tasks.
     """
 
-    def __init__(self, samples: Samples, chosen: range, *, task_rows: int = 4 * SAMPLE_ROWS) -> None:
+    def __init__(self, samples: Samples, chosen: range, *, task_rows: int | None = None) -> None:
         super().__init__()
         if chosen.step != 1 or chosen.start < 0 or chosen.stop > samples.order.end:
             raise ValueError(f"order: expected a range within 0 to {samples.order.end}, got {chosen}")
         self._samples = samples
         self._chosen = chosen
-        self._task_rows = task_rows
+        self._row_bytes = samples.store.seq_len * int(samples.store.dtype.itemsize)
+        self._task_rows = task_rows or max(1, TASK_BYTES // self._row_bytes)
+
+    @property
+    def tasks(self) -> int:
+        """Read tasks when as many as are useful may be made."""
+        return max(1, -(-len(self._chosen) // self._task_rows))
 
     def estimate_inmemory_data_size(self) -> int:
         """Bytes of the ids of all samples."""
-        store = self._samples.store
-        return len(self._chosen) * store.seq_len * int(store.dtype.itemsize)
+        return len(self._chosen) * self._row_bytes
 
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
     ) -> list[Any]:
         """At most ``parallelism`` read tasks; joined in order they give the samples in order."""
-        count = min(parallelism, -(-len(self._chosen) // self._task_rows))
-        pieces = [piece for piece in runs(self._chosen, count) if len(piece)]
-        return [self._task(piece, per_task_row_limit) for piece in pieces]
+        pieces = [piece for piece in runs(self._chosen, min(parallelism, self.tasks)) if len(piece)]
+        schema = sample_table(self._samples, self._chosen.start, min(1, len(pieces))).schema
+        return [self._task(piece, schema, per_task_row_limit) for piece in pieces]
 
-    def _task(self, piece: Sequence[int], row_limit: int | None) -> Any:
+    def _task(self, piece: Sequence[int], schema: pa.Schema, row_limit: int | None) -> Any:
         samples = self._samples
 
         def read() -> Iterator[pa.Table]:
             for at in range(0, len(piece), SAMPLE_ROWS):
                 yield sample_table(samples, piece[at], len(piece[at : at + SAMPLE_ROWS]))
 
-        size = len(piece) * samples.store.seq_len * int(samples.store.dtype.itemsize)
         metadata = _ray_block.BlockMetadata(
-            num_rows=len(piece), size_bytes=size, exec_stats=None, input_files=None
+            num_rows=len(piece), size_bytes=len(piece) * self._row_bytes, exec_stats=None, input_files=None
         )
-        schema = sample_table(samples, piece[0], 1).schema
         return _ray_datasource.ReadTask(read, metadata, schema=schema, per_task_row_limit=row_limit)
 
 
@@ -137,6 +142,7 @@ def read_shards(
     """
     if isinstance(source, Samples):
         datasource: Any = SampleDatasource(source, _chosen(source, order))
+        options.setdefault("override_num_blocks", datasource.tasks)
     elif order is not None:
         raise ValueError("order: expected Samples to take it from, got a dataset: see open_samples")
     else:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
 IDS, LENGTHS, OFFSETS, STARTS = range(4)
 FOUND, CLOSED, OUTSIDE = range(3)
+_LINE, _PAGE = 64, 4096
 
 
 def _pointer_to(kind: Any) -> Any:
@@ -28,6 +30,20 @@ def _pointer_to(kind: Any) -> Any:
         return signature, generate
 
     return pointer
+
+
+@intrinsic
+def _prefetch(_context, address):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Ask the processor for a line of memory, to be read once; nothing happens for an address that is not mapped."""
+
+    def generate(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        builder.call(call, [builder.inttoptr(arguments[0], pointer), number(0), number(0), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 _uint16_at = _pointer_to(types.uint16)
@@ -56,10 +72,17 @@ def address_rows(rows, row_starts, batch_starts, batch_rows, places):  # type: i
 def gather_ids(places, table, item_bytes, ids, spans):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Copy rows: ``ids any[n, seq_len]`` and ``spans int32[n, 2]``, where text begins and ends, are filled.
 
-    Text of a full row is all of it; of another one it begins where its first piece does. Cost: that of the copy.
+    Text of a full row is all of it; of another one it begins where its first piece does. Cost: that of the copy; the
+    beginning of the next row is fetched meanwhile, since rows lie anywhere.
     """
     width = ids.shape[1]
+    near = min(width * item_bytes, _PAGE)
     for at in range(len(places)):
+        if at + 1 < len(places):
+            batch, row = places[at + 1]
+            address = table[batch, IDS] + row * width * item_bytes
+            for line in range(0, near, _LINE):
+                _prefetch(address + line)
         batch, row = places[at]
         length = carray(_int32_at(table[batch, LENGTHS] + 4 * row), 1)[0]
         begin = 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from training.boundaries import boundaries
 from training.order import Order
+from training.pool import Pool
 from training.samples import Located, Samples
 from training.store import Rows
 
@@ -125,23 +126,25 @@ class Loader:
         return [Located(sources[at : at + share], rows[at : at + share]) for at in cuts]
 
     def _batch(self, samples: range, located: Located) -> dict[str, Any]:
-        rows = self.samples.store.gather(located.rows, documents=self.batch.documents)
-        found = self._arrays(rows)
+        store = self.samples.store
+        rows = store.gather(located.rows, documents=self.batch.documents)
+        found = batch_arrays(rows, self.batch, store.pool)
         if self.batch.samples:
             found |= {"samples": np.array(samples, np.int64), "sources": located.sources}
         return found
 
-    def _arrays(self, rows: Rows) -> dict[str, Any]:
-        pool = self.samples.store.pool
-        found: dict[str, Any] = {"input_ids": rows.ids}
-        if self.batch.labels:
-            labels = pool.empty(rows.ids.shape, rows.ids.dtype)
-            np.copyto(labels, rows.ids)
-            found["labels"] = padded(labels, rows.spans, IGNORED)
-        if self.batch.documents:
-            marks = boundaries(rows.starts, rows.pieces, rows.spans, rows.ids.shape[1], pool)
-            found |= marks._asdict()
-        return found
+
+def batch_arrays(rows: Rows, config: BatchConfig, pool: Pool) -> dict[str, Any]:
+    """The arrays of a batch (`Loader`) but for the rows' numbers; ``pool`` gives the memory."""
+    found: dict[str, Any] = {"input_ids": rows.ids}
+    if config.labels:
+        labels = pool.empty(rows.ids.shape, rows.ids.dtype)
+        np.copyto(labels, rows.ids)
+        found["labels"] = padded(labels, rows.spans, IGNORED)
+    if config.documents:
+        marks = boundaries(rows.starts, rows.pieces, rows.spans, rows.ids.shape[1], pool)
+        found |= marks._asdict()
+    return found
 
 
 def padded(values: np.ndarray, spans: np.ndarray, mark: int) -> np.ndarray:

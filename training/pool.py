@@ -7,8 +7,8 @@ it, or to a tensor over it is left, so it is the caller's own for as long as the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from sys import getrefcount
 from threading import Lock
 from typing import Any
 
@@ -40,17 +40,21 @@ class Pool:
             if len(self._held) > _SHAPES:
                 self._held.clear()
             held = self._held.setdefault((shape, np.dtype(dtype)), [])
-            for at, count in enumerate(_references(held)):
-                if count == _IDLE:
-                    return held[at]
+            found = _held_only_here(held, _IDLE)
+            if found is not None:
+                return found
             fresh = np.empty(shape, dtype)
             if len(held) < _ARRAYS:
                 held.append(fresh)
             return fresh
 
 
-def _references(arrays: Sequence[np.ndarray]) -> list[int]:
-    return [sys.getrefcount(array) for array in arrays]
+def _held_only_here(arrays: Sequence[np.ndarray], references: int) -> np.ndarray | None:
+    """The first array with that many references, of which two are this loop's and one the sequence's."""
+    for array in arrays:
+        if getrefcount(array) == references:
+            return array
+    return None
 
 
-_IDLE = _references([np.empty(0)])[0]
+_IDLE = next(count for count in range(1, 9) if _held_only_here([np.empty(0)], count) is not None)

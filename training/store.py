@@ -21,6 +21,8 @@ from training.gather import FOUND, OUTSIDE, address_rows, count_pieces, gather_i
 from training.mapped import MappedShard, map_shard
 from training.pool import Pool
 
+_NO_PIECES, _NO_STARTS = np.zeros(0, np.int64), np.zeros(0, np.int32)
+
 
 class Rows(NamedTuple):
     """Gathered rows: ``ids [n, seq_len]``, ``spans int32[n, 2]`` where text begins and ends (the rest is padding), and
@@ -96,18 +98,14 @@ class RowStore:
         shard, and the byte, that is missing, damaged or not like the others; IndexError for a row that is not there.
         """
         if not len(rows):
-            return Rows(
-                np.empty((0, self.seq_len), dtype),
-                np.zeros((0, 2), np.int32),
-                np.zeros(0, np.int64),
-                np.zeros(0, np.int32),
-            )
+            ids, spans = np.empty((0, self.seq_len), dtype), np.zeros((0, 2), np.int32)
+            return Rows(ids, spans, _NO_PIECES, _NO_STARTS)
         places = self._places(rows)
         ids = self.pool.empty((len(rows), self.seq_len), dtype)
         spans = np.empty((len(rows), 2), np.int32)
         gather_ids(places, self._table, self.dtype.itemsize, ids, spans)
         if not documents:
-            return Rows(ids, spans, np.zeros(0, np.int64), np.zeros(0, np.int32))
+            return Rows(ids, spans, _NO_PIECES, _NO_STARTS)
         pieces = count_pieces(places, self._table)
         starts = np.empty(int(pieces.sum()), np.int32)
         gather_starts(places, self._table, starts)

@@ -27,7 +27,12 @@ def test_importing_the_room_loads_neither_ray_nor_torch_nor_beam():
 
 
 @pytest.mark.parametrize(
-    "use", ["training.read_shards", "training.ShardDatasource", "training.iter_batches(['x.arrow'], 1)"]
+    "use",
+    [
+        "training.read_shards",
+        "training.ShardDatasource",
+        "next(training.iter_batches([], training.BatchConfig(1)))",
+    ],
 )
 def test_without_the_extra_the_cure_is_named(use):
     done = python(f"{WITHOUT}{use}")

@@ -40,6 +40,17 @@ def test_tasks_are_not_too_small(samples, task_rows, tasks):
     assert len(source.get_read_tasks(50)) == tasks
 
 
+def test_tasks_have_64_mib_of_ids(samples, monkeypatch):
+    assert SampleDatasource(samples, range(2 * ROWS)).tasks == 1
+    monkeypatch.setattr("training.datasource.TASK_BYTES", 10 * 16 * 2)
+    assert SampleDatasource(samples, range(2 * ROWS)).tasks == 6
+    assert SampleDatasource(samples, range(0)).tasks == 1
+
+
+def test_nothing_to_read_is_no_task(samples):
+    assert SampleDatasource(samples, range(5, 5)).get_read_tasks(4) == []
+
+
 def test_tasks_state_what_they_read(samples):
     source = SampleDatasource(samples, range(10, 20), task_rows=1)
     tasks = source.get_read_tasks(3)
@@ -99,8 +110,8 @@ class TestInRay:
 
     def test_as_torch_batches(self, ray_session, samples):
         pytest.importorskip("torch")
-        found = list(iter_batches(read_shards(samples), 20, segments=True))
-        expected = list(Loader(samples, BatchConfig(20, documents=True)))
-        for left, right in zip(found, expected, strict=True):
-            for name in ("input_ids", "labels", "segment_ids"):
-                assert np.array_equal(left[name].numpy(), right[name])
+        batch = BatchConfig(20, documents=True)
+        expected = list(Loader(samples, batch))
+        for left, right in zip(iter_batches(read_shards(samples), batch), expected, strict=True):
+            assert left.keys() == right.keys()
+            assert all(np.array_equal(left[name], right[name]) for name in left)

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from columns.errors import InputError
 from columns.files import Place
 from shards import Documents, PackConfig, open_shard, pack, write_shard
-from training.batches import text_spans
+from training.batches import rows_of
 from training.boundaries import boundaries
 from training.catalog import shard_files
 from training.loader import padded
 from training.mapped import map_shard
+from training.pool import Pool
 from training.store import RowStore
 
 NAME = "train-00000-of-00001.arrow"
@@ -241,5 +242,5 @@ def test_padding_on_the_left(tmp_path):
     marks = boundaries(found.starts, found.pieces, found.spans, 4)
     assert marks.segment_ids.tolist() == [[-1, 0, 0, 0], [0, 0, 0, 0], [-1, -1, 0, 0]]
     (batch,) = open_shard(str(tmp_path / "shards"), NAME).batches
-    assert text_spans(batch).tolist() == found.spans.tolist()
-    assert text_spans(batch.slice(1)).tolist() == found.spans[1:].tolist()
+    assert rows_of(batch, Pool()).spans.tolist() == found.spans.tolist()
+    assert rows_of(batch.slice(1), Pool()).spans.tolist() == found.spans[1:].tolist()
