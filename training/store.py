@@ -17,7 +17,7 @@ from columns.errors import EnvironmentProblem, InputError, OutputError
 from shards.reader import open_shard
 from training.cache import CacheConfig, cached_name, fetch
 from training.catalog import ShardFile
-from training.gather import FOUND, OUTSIDE, address_rows, count_pieces, gather_ids, gather_starts
+from training.gather import FOUND, IDS, OUTSIDE, address_rows, count_pieces, gather_ids, gather_starts
 from training.mapped import MappedShard, map_shard
 from training.pool import Pool
 
@@ -39,7 +39,7 @@ class Rows(NamedTuple):
 class RowStore:
     """Rows 0 … n-1 of a list of shards, in its order; cheap to pickle (what is open is not sent along).
 
-    ``verify`` compares a shard's SHA-256 with the manifest's when it is first opened (1 to 2 GB/s; remote
+    ``verify`` compares a shard's checksums with the manifest's when it is first opened (`ShardFile.check`; remote
     shards are always checked, when they are fetched). ``cache`` is needed for shards that are not local.
     """
 
@@ -162,6 +162,7 @@ class RowStore:
         mapped = map_shard(self._path(at), shard.path)
         if mapped.rows != shard.rows:
             raise InputError(f"{shard.path}: rows expected {shard.rows}, got {mapped.rows}")
+        _expect_places(shard, mapped)
         self._seen = self._seen or (mapped.seq_len, mapped.dtype)
         if (mapped.seq_len, mapped.dtype) != self._seen:
             width, dtype = self._seen
@@ -191,9 +192,20 @@ class RowStore:
 
 def _verify(shard: ShardFile) -> None:
     try:
-        shard.verify()
+        shard.check()
     except OutputError as error:
         raise InputError(f"{error.what} (bytes 0 to {shard.size})", hint=error.hint) from None
+
+
+def _expect_places(shard: ShardFile, mapped: MappedShard) -> None:
+    """The footer, which no checksum of record batches covers, must say what the manifest says."""
+    found = (mapped.table[:, IDS] - mapped.held.address).tolist()
+    stated = [batch.input_ids for batch in shard.checks]
+    if stated and found != stated:
+        raise InputError(
+            f"{shard.path}: footer: ids of record batches expected at bytes {stated}, got {found}",
+            hint="the shard was changed or damaged after the build: copy or build the dataset again",
+        )
 
 
 def _counted(shard: ShardFile) -> ShardFile:

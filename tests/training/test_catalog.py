@@ -148,5 +148,17 @@ def test_a_damaged_batch_is_named(tmp_path):
     path.write_bytes(data)
     (shard,) = shard_files(tmp_path)
     said = f"record batch 1, bytes {batch.offset} to {batch.offset + batch.bytes}, is damaged"
-    with pytest.raises(OutputError, match=said):
-        shard.verify()
+    for look in (shard.verify, shard.check):
+        with pytest.raises(OutputError, match=said):
+            look()
+
+
+def test_a_check_reads_record_batches_or_the_whole_file(make_dataset, make_texts, monkeypatch):
+    (listed,) = shard_files(make_texts("texts", ["a = 1\n"], ["b = 2\n"]))
+    listed.check()
+    unlisted, *_ = shard_files(make_dataset())
+    seen = []
+    monkeypatch.setattr(type(listed), "verify", lambda shard: seen.append(shard.path))
+    listed.check()
+    unlisted.check()
+    assert seen == [unlisted.path]

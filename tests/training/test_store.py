@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -147,6 +148,15 @@ def test_a_changed_byte_is_found_by_the_checksum(copy):
     store, path = damaged(copy, lambda path: flip(path, 700))
     with pytest.raises(InputError, match=rf"{path}: checksum expected .*\(bytes 0 to"):
         store.gather(np.array([10]))
+
+
+def test_a_footer_that_leads_elsewhere_is_found(make_texts):
+    (shard,) = shard_files(make_texts("texts", ["a = 1\n"] * 9, ["b = 2\n"]))
+    RowStore([shard]).gather(np.array([0]))
+    (batch,) = shard.checks
+    moved = replace(shard, checks=(replace(batch, input_ids=batch.input_ids + 64),))
+    with pytest.raises(InputError, match=rf"footer: ids .* at bytes \[{batch.input_ids + 64}\]"):
+        RowStore([moved]).gather(np.array([0]))
 
 
 def test_a_checksum_is_compared_once(copy, monkeypatch):
