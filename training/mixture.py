@@ -68,6 +68,34 @@ def whole_weights(weights: Sequence[float]) -> list[int]:
     return found
 
 
+def epoch_stages(rows: Mapping[str, int], epochs: Mapping[str, float]) -> list[Stage]:
+    """Stages that give each source ``round(epochs * rows)`` of its samples, evenly mixed.
+
+    That is one stage, or two and more where its cycle would be too long: then the first one has all of the samples but
+    for less than a millionth per source, and the others have these. ValueError for epochs of a source that
+    is not there, epochs that are not positive, or no sample at all.
+
+    >>> epoch_stages({"code": 100, "prose": 30}, {"code": 2, "prose": 0.5})
+    [Stage(weights={'code': 40, 'prose': 3}, samples=215, at_end='repeat')]
+    """
+    if set(epochs) - set(rows) or not epochs or min(epochs.values()) <= 0:
+        raise ValueError(
+            f"epochs: expected positive numbers for sources of {sorted(rows)}, got {dict(epochs)}"
+        )
+    counts = {name: round(Fraction(str(number)) * rows[name]) for name, number in epochs.items()}
+    stages = []
+    while left := {name: count for name, count in counts.items() if count}:
+        total = sum(left.values())
+        times = 1 if total // gcd(*left.values()) <= LONGEST_CYCLE else -(-total // LONGEST_CYCLE)
+        weights = {name: count // times for name, count in left.items() if count >= times}
+        common = gcd(*weights.values())
+        stages.append(Stage({n: w // common for n, w in weights.items()}, times * sum(weights.values())))
+        counts = {name: count - times * weights.get(name, 0) for name, count in left.items()}
+    if not stages:
+        raise ValueError(f"epochs: expected at least one sample, got none of {dict(rows)}")
+    return stages
+
+
 def deal(weights: Sequence[int]) -> np.ndarray:
     """One cycle: the source of each of its samples, ``int32[sum(weights)]``; zero weights are never served.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from training.cache import CacheConfig
 from training.catalog import ShardFile, Source, shard_files
-from training.mixture import Stage
+from training.mixture import Stage, epoch_stages
 from training.order import Member, Order, Shuffle
 from training.store import Rows, RowStore
 
@@ -59,18 +59,19 @@ def open_samples(
     datasets: Source | Mapping[str, Source],
     *,
     split: str = "train",
-    epochs: int | None = 1,
+    epochs: int | Mapping[str, float] | None = 1,
     stages: Sequence[Stage] | None = None,
     seed: int = 0,
     shuffle: Shuffle | None = Shuffle(),  # noqa: B008
     verify: bool = True,
     cache: CacheConfig | None = None,
 ) -> Samples:
-    """The stream of one dataset for ``epochs`` epochs (None: for ever), or of several by ``stages``.
+    """The stream of one dataset for ``epochs`` epochs (None: for ever), or of several by ``stages`` or epochs.
 
-    ``datasets``: a directory, URL or list of shard files, or such by name. One dataset gives all
-    its rows once per epoch, or what ``stages`` say (its name is ``data``); several need stages. ``shuffle=None`` keeps
-    the order of the shards. ``verify`` and ``cache``: see `RowStore`. Cost: one manifest per dataset.
+    ``datasets``: a directory, URL or list of shard files, or such by name. One dataset gives all its rows once per
+    epoch, or what ``stages`` say (its name is ``data``); several need stages, or ``epochs`` by name,
+    ``{"code": 2, "prose": 0.5}``, which mixes that many of each evenly (`training.mixture.epoch_stages`).
+    ``shuffle=None`` keeps the order of the shards. ``verify`` and ``cache``: see `RowStore`. Cost: a manifest per dataset.
 
     Raises `columns.errors.OutputError` for an unfinished dataset and ValueError for stages that do not fit::
 
@@ -83,17 +84,20 @@ def open_samples(
     store = RowStore([file for found in files.values() for file in found], verify=verify, cache=cache)
     members = _members(files, store)
     if stages is None:
-        stages = [_whole(members, epochs)]
+        stages = _stages(members, epochs)
     return Samples(Order(members, tuple(stages), seed, shuffle), store)
 
 
-def _whole(members: Sequence[Member], epochs: int | None) -> Stage:
-    """The stage of a single source, which is its rows ``epochs`` times."""
+def _stages(members: Sequence[Member], epochs: int | Mapping[str, float] | None) -> list[Stage]:
+    """Epochs as stages: of each source by name, or of the only one."""
+    if isinstance(epochs, Mapping):
+        return epoch_stages({member.name: member.rows for member in members}, epochs)
     if len(members) > 1:
-        raise ValueError(f"stages: expected weights for {[member.name for member in members]}, got none")
+        names = [member.name for member in members]
+        raise ValueError(f"stages: expected stages, or epochs by name, for {names}, got none")
     if epochs is not None and epochs < 1:
         raise ValueError(f"epochs: expected at least 1 or none, got {epochs}")
-    return Stage({members[0].name: 1}, epochs and epochs * members[0].rows)
+    return [Stage({members[0].name: 1}, epochs and epochs * members[0].rows)]
 
 
 def _members(files: Mapping[str, Sequence[ShardFile]], store: RowStore) -> tuple[Member, ...]:

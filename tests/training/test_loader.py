@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -275,7 +276,7 @@ def test_what_cannot_be_opened_is_refused(dataset, tmp_path):
         BatchConfig(0)
     with pytest.raises(ValueError, match="epochs: expected at least 1"):
         open_samples(dataset, epochs=0)
-    with pytest.raises(ValueError, match=r"stages: expected weights for \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"stages: expected stages, or epochs by name, for \['a', 'b'\]"):
         open_samples({"a": dataset, "b": dataset})
     with pytest.raises(OutputError, match=r"no manifest\.json"):
         open_samples(tmp_path)
@@ -287,3 +288,14 @@ def test_batches_that_are_kept_stay_as_they_were(dataset):
     kept = [batch["labels"][:, :1] for batch in Loader(samples, BatchConfig(4, documents=True))]
     flat = [number for part in kept for number in part[:, 0].tolist()]
     assert flat == stream_of(samples)
+
+
+def test_epochs_by_source(dataset, make_dataset):
+    sources = {"a": dataset, "b": make_dataset(train=(8,))}
+    samples = open_samples(sources, epochs={"a": 2, "b": 0.5}, seed=3)
+    assert samples.order.counts(samples.order.end) == {"a": 52, "b": 4}
+    batches = list(Loader(samples, BatchConfig(10, samples=True)))
+    rows = Counter(
+        row for batch in batches for row in batch["input_ids"][batch["sources"] == 0][:, 0].tolist()
+    )
+    assert rows == Counter(dict.fromkeys(range(26), 2))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.mixture import LONGEST_CYCLE, Cycle, Stage, deal, whole_weights
+from training.mixture import LONGEST_CYCLE, Cycle, Stage, deal, epoch_stages, whole_weights
 
 WEIGHTS = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
@@ -100,3 +102,50 @@ def test_a_stage_says_what_it_expects(given_, message):
 def test_equal_weights_take_turns():
     assert deal([1, 1, 1]).tolist() == [0, 1, 2]
     assert deal([1]).tolist() == [0]
+
+
+def taken(stages):
+    """How many samples of each source the stages have, by dealing them out."""
+    found = {}
+    for stage in stages:
+        names = list(stage.weights)
+        counts = Cycle.of(whole_weights([stage.weights[name] for name in names])).counts(stage.samples)
+        found |= {name: found.get(name, 0) + count for name, count in zip(names, counts, strict=True)}
+    return found
+
+
+SOURCES = st.dictionaries(
+    st.sampled_from("abcd"),
+    st.tuples(st.integers(1, 10**10), st.sampled_from([0.25, 1, 2.03, 3])),
+    min_size=1,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SOURCES)
+def test_epochs_give_each_source_its_number_of_samples_exactly(sources):
+    rows = {name: rows for name, (rows, _) in sources.items()}
+    epochs = {name: number for name, (_, number) in sources.items()}
+    wanted = {name: round(Fraction(str(number)) * rows[name]) for name, number in epochs.items()}
+    if not any(wanted.values()):
+        return
+    stages = epoch_stages(rows, epochs)
+    assert taken(stages) == {name: count for name, count in wanted.items() if count}
+    rest = sum(stage.samples for stage in stages[1:])
+    assert rest <= len(rows) * (sum(wanted.values()) // LONGEST_CYCLE + 1)
+
+
+def test_one_stage_is_enough_where_its_cycle_is_short():
+    assert len(epoch_stages({"a": 10**9, "b": 10**6}, {"a": 1, "b": 2})) == 1
+    assert len(epoch_stages({"a": 10**9 + 7, "b": 10**6}, {"a": 1, "b": 2})) > 1
+
+
+@pytest.mark.parametrize("epochs", [{}, {"a": 0}, {"a": -1}, {"a": 1, "z": 1}])
+def test_epochs_that_make_no_sense_are_refused(epochs):
+    with pytest.raises(ValueError, match=r"epochs: expected positive numbers for sources of \['a', 'b'\]"):
+        epoch_stages({"a": 5, "b": 6}, epochs)
+
+
+def test_epochs_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="epochs: expected at least one sample"):
+        epoch_stages({"a": 1}, {"a": 0.25})
