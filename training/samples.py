@@ -71,7 +71,7 @@ def open_samples(
     ``datasets``: a directory, URL or list of shard files, or such by name. One dataset gives all its rows once per
     epoch, or what ``stages`` say (its name is ``data``); several need stages, or ``epochs`` by name,
     ``{"code": 2, "prose": 0.5}``, which mixes that many of each evenly (`training.mixture.epoch_stages`).
-    ``shuffle=None`` keeps the order of the shards. ``verify`` and ``cache``: see `RowStore`. Cost: a manifest per dataset.
+    ``shuffle=None`` keeps the order of the shards. ``verify``, ``cache``: see `RowStore`. Cost: a manifest per dataset.
 
     Raises `columns.errors.OutputError` for an unfinished dataset and ValueError for stages that do not fit::
 
