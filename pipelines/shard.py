@@ -51,7 +51,6 @@ from shards import (
     write_tokens,
 )
 from shards.format import SPLITS, Split, shard_schema
-from shards.forming import NOTES
 from syntax import SyntaxConfig, syntax_identity
 
 SAMPLE = pa.schema([pa.field("content_hash", pa.binary(32)), pa.field("content", pa.large_string())])
@@ -228,8 +227,7 @@ class PackShard:
         split, total = self.plan[unit - sum(total for _, total in self.plan)]
         rests = [batch for name in shard_names(split, total) for batch in read_arrow(self.rests, name)]
         tokenizer = load_tokenizer(self.dataset.tokenizer)
-        notes = NOTES if self.transforms.active else None
-        rows = concat(rests, shard_schema(self.config.seq_len, tokenizer.dtype, notes))
+        rows = concat(rests, shard_schema(self.config.seq_len, tokenizer.dtype, self.transforms.notes))
         packed = pool(rows, tokenizer.eot_id, self.config)
         return self._written(shard_names(split, total + 1)[-1], packed, {})
 

@@ -19,6 +19,7 @@ from columns.files import PartName, Place
 FORMAT = "thresher/1"
 SHARD_SUFFIX = "arrow"
 BATCH_ROWS = 1024
+PLAIN_COLUMNS = ("input_ids", "n_tokens", "doc_ids", "doc_starts", "doc_offsets")
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "validation")
 

@@ -18,13 +18,14 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from columns.document import DOC_ID_BYTES
 from shards.infilling import InfillConfig, draw_cuts, encode_infilled, fitting
 from shards.infilling.cuts import Cuts, Span
 from shards.infilling.encoding import encode_plain
 from shards.packing import Documents, PackConfig
 from shards.prefixes import FIELDS, Part, PrefixConfig, comment, encode_mixed, encode_prefixes, one_line
 from shards.ragged import Ragged, rows_of
-from shards.repositories import RepositoryConfig, import_order, imports_of, resolve, tree_order
+from shards.repositories import RepositoryConfig, import_order, imports_of, memberships, resolve, tree_order
 from shards.tokenizers import Tokenizer
 
 LISTS = ("ids", "filled")
@@ -36,6 +37,7 @@ NOTES = pa.schema(
         pa.field("doc_lengths", pa.int64()),
     ]
 )
+JOINED = pa.schema([pa.field("doc_firsts", pa.binary(DOC_ID_BYTES)), pa.field("doc_befores", pa.int64())])
 FORMS = ("plain", "psm", "spm")
 
 Nodes = Callable[[pa.RecordBatch], Sequence[Sequence[Span]]]
@@ -61,6 +63,17 @@ class TransformConfig:
     def both(self) -> bool:
         """Whether parts hold two forms, of which one is chosen when rows are known."""
         return bool(self.infill.rate) and self.infill.level == "context"
+
+    @property
+    def notes(self) -> pa.Schema | None:
+        """What shards note of each piece beside its document and place: `NOTES`, and `JOINED` where files are joined.
+
+        >>> TransformConfig(repository=RepositoryConfig(join=True)).notes.names[3:]
+        ['doc_lengths', 'doc_firsts', 'doc_befores']
+        """
+        if not self.active:
+            return None
+        return pa.schema([*NOTES, *(JOINED if self.repository.join else ())])
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -117,10 +130,30 @@ def form_rows(
             lengths[some] = whole.lengths
             found["filled"] = as_lists(rows_of(whole.ids, lengths))
         else:
-            number = np.arange(len(texts))
-            plain = plain.above(filled).take(np.where(cuts.form, number + len(texts), number))
+            plain = _chosen(plain, filled, cuts.form)
     found["ids"] = as_lists(before.then(plain))
     return found | (_membership(rows, texts, config) if config.repository.join else {})
+
+
+def expected(
+    rows: pa.RecordBatch, cuts: Cuts, tokenizer: Tokenizer, config: TransformConfig
+) -> tuple[Ragged, Ragged]:
+    """What must stand before each text, and the text's ids in the form and with the cuts that shards note of it.
+
+    ``rows`` as for `form_rows`. No ``bos`` and no end of text are among them. Nothing is drawn and nothing parsed, so
+    this says of finished shards whether they hold what they say. Raises `InputError` as `form_rows`.
+    """
+    before, plain = _before(rows, tokenizer, config), encode_plain(tokenizer, rows.column("content"))
+    if not cuts.form.any():
+        return before, plain
+    filled = encode_infilled(rows.column("content").to_pylist(), cuts, tokenizer, config.infill)
+    return before, _chosen(plain, filled, cuts.form)
+
+
+def _chosen(plain: Ragged, filled: Ragged, form: np.ndarray) -> Ragged:
+    """Of each document the form that it has."""
+    number = np.arange(len(form))
+    return plain.above(filled).take(np.where(form, number + len(form), number))
 
 
 def _cuts(
@@ -162,13 +195,12 @@ def _membership(
     rows: pa.RecordBatch, texts: Sequence[str | None], config: TransformConfig
 ) -> dict[str, pa.Array]:
     """Which repository each file belongs to, and what its place among the files depends on."""
-    names = zip(*(rows.column(name).to_pylist() for name in ("repo", "ref", "doc_id")), strict=True)
-    groups = [doc_id if repo is None else f"{repo}\0{ref or ''}".encode() for repo, ref, doc_id in names]
+    groups = memberships(*(rows.column(name) for name in ("repo", "ref", "doc_id")))
     read = config.repository.order == "imports"
     pairs = zip(rows.column("language").to_pylist(), texts, strict=True)
     imports = [imports_of(language, text or "") if read else [] for language, text in pairs]
     return {
-        "group": pa.array(groups, pa.binary()), "path": rows.column("path"),
+        "group": groups, "path": rows.column("path"),
         "imports": pa.array(imports, pa.list_(pa.string())),
     }  # fmt: skip
 
@@ -185,8 +217,9 @@ def formed(rows: pa.RecordBatch, config: TransformConfig, pack: PackConfig, toke
 
     ``rows`` are of token parts, by (key, doc_id). The documents' notes are `NOTES`: the form (0 plain, 1 prefix,
     suffix, middle, 2 suffix, prefix, middle), where the middle begins and ends in the text, in characters, how many
-    tokens stand before the text, and how many the document has, its end of text included where one follows. Memory:
-    the ids twice, and once more where there are two forms.
+    tokens stand before the text, and how many the document has, its end of text included where one follows. Where files
+    are joined, `JOINED` too: the first file of the joined document, and how many of its tokens come before this file.
+    Memory: the ids twice, and once more where there are two forms.
     """
     order, group = _order(rows, config)
     facts = rows.drop_columns(list({*LISTS} & {*rows.schema.names})).take(pa.array(order, pa.int64()))
@@ -209,6 +242,8 @@ def formed(rows: pa.RecordBatch, config: TransformConfig, pack: PackConfig, toke
     ended = last if config.repository.join else None
     documents = Documents(*ids, facts.column("doc_id"), ended)
     notes = _noted(facts, form.astype(np.int8), begun, documents.lengths)
+    if config.repository.join:
+        notes = _joined(notes, documents, first)
     documents = documents._replace(notes=notes)
     return Formed(documents, _counted(documents, facts, form))
 
@@ -257,6 +292,18 @@ def _noted(facts: pa.RecordBatch, form: np.ndarray, begun: np.ndarray, lengths: 
         pa.array(lengths, pa.int64()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=NOTES)
+
+
+def _joined(notes: pa.RecordBatch, documents: Documents, first: np.ndarray) -> pa.RecordBatch:
+    """The notes, and of which joined document each file is: its first file, and the tokens before this one."""
+    lengths = documents.lengths
+    begins, at = (
+        np.cumsum(lengths) - lengths,
+        np.maximum.accumulate(np.where(first, np.arange(len(first)), 0)),
+    )
+    firsts = documents.doc_ids.take(pa.array(at, pa.int64()))
+    columns = [*notes.columns, firsts, pa.array(begins - begins[at], pa.int64())]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema([*NOTES, *JOINED]))
 
 
 def _counted(documents: Documents, facts: pa.RecordBatch, form: np.ndarray) -> dict[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from operator import itemgetter
 from os import PathLike
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from columns.document import DOC_ID_BYTES
 from columns.errors import OutputError
 from columns.files import PartName, Place
-from shards.format import BATCH_ROWS, FORMAT, SHARD_SUFFIX, SPLITS
+from shards.format import BATCH_ROWS, FORMAT, PLAIN_COLUMNS, SHARD_SUFFIX, SPLITS
 from shards.order import order_keys, shard_of
 
 
@@ -38,11 +39,15 @@ Piece = tuple[int, np.ndarray]
 
 
 class TokenDocument(NamedTuple):
-    """A document as the shards hold it: ``ids`` with the end of text; some are missing when not ``complete``."""
+    """A document as the shards hold it: ``ids`` with the end of text; some are missing when not ``complete``.
+
+    ``notes``: what shards note of a transformed document, by column (`shards.forming.NOTES`), else None.
+    """
 
     doc_id: bytes
     ids: np.ndarray
     complete: bool
+    notes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,29 +107,46 @@ class Shard:
                     yield (row, *item)
                 row += 1
 
-    def documents(self, elsewhere: Mapping[bytes, Sequence[Piece]] | None = None) -> Iterator[TokenDocument]:
-        """The shard's documents in order of their first piece; ``elsewhere`` are pieces in other shards."""
-        eot, more, lengths = int(self.metadata["thresher.eot"]), elsewhere or {}, self.lengths()
-        for doc_id, pieces in self.pieces().items():
-            for ids in _put_together([*pieces, *more.get(doc_id, ())]):
-                whole = len(ids) == lengths[doc_id] if doc_id in lengths else ids[-1] == eot
-                yield TokenDocument(doc_id, ids, bool(whole))
+    def documents(
+        self, elsewhere: Mapping[bytes, Sequence[Piece]] | None = None, *, joined: bool = False
+    ) -> Iterator[TokenDocument]:
+        """The shard's documents in order of their first piece; ``elsewhere`` are pieces in other shards.
 
-    def lengths(self) -> dict[bytes, int]:
-        """How many tokens each document has, where the shard says so (``doc_lengths``)."""
-        found: dict[bytes, int] = {}
-        for batch in self.batches:
-            if "doc_lengths" in batch.schema.names:
-                columns = (batch.column(name).flatten().to_pylist() for name in ("doc_ids", "doc_lengths"))
-                found.update(zip(*columns, strict=True))
+        ``joined``: files that were joined to one document are one, under its first file's id and without notes.
+        """
+        eot, more, noted = int(self.metadata["thresher.eot"]), elsewhere or {}, {} if joined else self.notes()
+        for doc_id, pieces in self.pieces(joined=joined).items():
+            notes = noted.get(doc_id)
+            for ids in put_together([*pieces, *more.get(doc_id, ())]):
+                whole = ids[-1] == eot if notes is None else len(ids) == notes["doc_lengths"]
+                yield TokenDocument(doc_id, ids, bool(whole), notes)
+
+    def notes(self) -> dict[bytes, dict[str, Any]]:
+        """What the shard notes of each transformed document; nothing without transforms."""
+        found: dict[bytes, dict[str, Any]] = {}
+        names = self.reader.schema.names[len(PLAIN_COLUMNS) :]
+        for batch in self.batches if names else ():
+            ids, *columns = (batch.column(name).flatten().to_pylist() for name in ("doc_ids", *names))
+            rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+            found.update(zip(ids, rows, strict=True))
         return found
 
-    def pieces(self) -> dict[bytes, list[Piece]]:
-        """The pieces of each document, views of the file, in the order of rows."""
+    def pieces(self, *, joined: bool = False) -> dict[bytes, list[Piece]]:
+        """The pieces of each document (``joined``: of each joined one), views of the file, in the order of rows."""
         found: dict[bytes, list[Piece]] = {}
-        for row, start, stop, offset, doc_id in self.spans():
-            found.setdefault(doc_id, []).append((offset, self.row(row)[start:stop]))
+        members = self._members() if joined else repeat(None)
+        for (row, start, stop, offset, doc_id), member in zip(self.spans(), members, strict=False):
+            first, before = member or (doc_id, 0)
+            found.setdefault(first, []).append((before + offset, self.row(row)[start:stop]))
         return found
+
+    def _members(self) -> Iterator[tuple[bytes, int] | None]:
+        """Of each piece its joined document: the first file's id, and the tokens of it before this file."""
+        if "doc_firsts" not in self.reader.schema.names:
+            yield from repeat(None)
+        for batch in self.batches:
+            columns = (batch.column(name).flatten().to_pylist() for name in ("doc_firsts", "doc_befores"))
+            yield from zip(*columns, strict=True)
 
     def find(self, doc_id: bytes) -> list[Found]:
         """Where the pieces of a document are; reads only the id column."""
@@ -156,8 +178,8 @@ def ids_view(ids: pa.Array) -> np.ndarray:
     return np.frombuffer(data, dtype, len(ids) * width, start).reshape(len(ids), width)
 
 
-def _put_together(pieces: list[Piece]) -> Iterator[np.ndarray]:
-    """Documents of one id: usually one; several where the same file was kept more than once."""
+def put_together(pieces: list[Piece]) -> Iterator[np.ndarray]:
+    """The ids of documents of one id: usually one; several where the same file was kept more than once."""
     held: list[list[np.ndarray]] = []
     for offset, ids in sorted(pieces, key=itemgetter(0)):
         fits = next((one for one in held if sum(map(len, one)) == offset), None)
@@ -202,18 +224,21 @@ class ShardSet:
         """Rows in all shards."""
         return sum(shard.rows for shard in self.shards)
 
-    def documents(self) -> Iterator[TokenDocument]:
-        """Every document, shard by shard; what a pool holds is put behind the document that it is of, or comes last."""
+    def documents(self, *, joined: bool = False) -> Iterator[TokenDocument]:
+        """Every document, shard by shard; what a pool holds is put behind the document that it is of, or comes last.
+
+        ``joined``: files of a repository that were joined are one document, as they are trained on.
+        """
         for split in sorted({PartName.parse(shard.name).stem for shard in self.shards}):
             shards = [shard for shard in self.shards if PartName.parse(shard.name).stem == split]
             pool = shards.pop() if shards[0].metadata["thresher.pooled"] == "1" else None
-            more = pool.pieces() if pool else {}
+            more = pool.pieces(joined=joined) if pool else {}
             begun: set[bytes] = set()
             for shard in shards:
-                begun.update(shard.pieces() if pool else ())
-                yield from shard.documents(more)
+                begun.update(shard.pieces(joined=joined) if pool else ())
+                yield from shard.documents(more, joined=joined)
             if pool:
-                yield from (one for one in pool.documents() if one.doc_id not in begun)
+                yield from (one for one in pool.documents(joined=joined) if one.doc_id not in begun)
 
     def find(self, doc_id: bytes) -> list[Found]:
         """Where a document's pieces are; its key names the shard per split that is opened, beside the pool if any.

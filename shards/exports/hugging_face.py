@@ -53,18 +53,27 @@ def configs(splits: tuple[str, ...]) -> str:
 
 
 def _schema(source: Source) -> pa.Schema:
-    fields = [pa.field(one.name, one.type) for one in source.shards[0].reader.schema]
-    fields[2] = pa.field("doc_ids", pa.list_(pa.string()))
+    fields = [pa.field(one.name, _readable(one.type)) for one in source.shards[0].reader.schema]
     info = json.dumps({"info": {"features": _features(source)}}, sort_keys=True)
     return pa.schema(fields, {"huggingface": info})
 
 
 def _batches(shard: Shard, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in shard.batches:
-        columns = batch.columns
-        found = batch.column("doc_ids")
-        columns[2] = pa.ListArray.from_arrays(found.offsets, _hexadecimal(found.values))
+        columns = [
+            pa.ListArray.from_arrays(one.offsets, _hexadecimal(one.values)) if _holds_ids(one.type) else one
+            for one in batch.columns
+        ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _holds_ids(kind: pa.DataType) -> bool:
+    """Whether a column has lists of document ids."""
+    return bool(pa.types.is_list(kind) and pa.types.is_fixed_size_binary(kind.value_type))
+
+
+def _readable(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.string()) if _holds_ids(kind) else kind
 
 
 def _hexadecimal(ids: pa.Array) -> pa.Array:
@@ -79,13 +88,19 @@ def _hexadecimal(ids: pa.Array) -> pa.Array:
 
 
 def _features(source: Source) -> dict[str, Any]:
-    def many(dtype: str, length: int = -1) -> dict[str, Any]:
-        return {"feature": {"dtype": dtype, "_type": "Value"}, "length": length, "_type": "List"}
+    return {field.name: _feature(_readable(field.type)) for field in source.shards[0].reader.schema}
 
-    return {
-        "input_ids": many(source.dtype.name, source.seq_len), "n_tokens": {"dtype": "int32", "_type": "Value"},
-        "doc_ids": many("string"), "doc_starts": many("int32"), "doc_offsets": many("int64"),
-    }  # fmt: skip
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    """A column's type as `datasets` writes it.
+
+    >>> _feature(pa.list_(pa.int64(), 2))
+    {'feature': {'dtype': 'int64', '_type': 'Value'}, 'length': 2, '_type': 'List'}
+    """
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        length = kind.list_size if pa.types.is_fixed_size_list(kind) else -1
+        return {"feature": _feature(kind.value_type), "length": length, "_type": "List"}
+    return {"dtype": str(kind), "_type": "Value"}
 
 
 def _state(source: Source, names: list[str]) -> dict[str, Any]:

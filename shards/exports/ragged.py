@@ -1,6 +1,7 @@
-"""Ragged: each document's ids whole, in Arrow files compressed by zstd, for archives; plain pyarrow reads them.
+"""Ragged: each file's ids whole, in Arrow files compressed by zstd, for archives; plain pyarrow reads them.
 
-A split is one file, ``SPLIT.ragged.arrow``; what a pool holds of a document is put to its other tokens.
+A split is one file, ``SPLIT.ragged.arrow``; what a pool holds of a file is put to its other tokens. What shards note of
+transformed documents stands in columns of the same names.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ LEVEL = 9
 BATCH_DOCUMENTS = 1024
 
 
-def ragged_schema(dtype: np.dtype) -> pa.Schema:
-    """Rows of the archive; ``complete`` where the last id is the end of text."""
+def ragged_schema(dtype: np.dtype, notes: pa.Schema | None = None) -> pa.Schema:
+    """Rows of the archive; ``complete`` where no token is missing. ``notes`` are further columns."""
     return pa.schema(
         [
             pa.field("doc_id", pa.binary(DOC_ID_BYTES), nullable=False),
             pa.field("ids", pa.large_list(token_type(dtype)), nullable=False),
             pa.field("complete", pa.bool_(), nullable=False),
+            *(notes or ()),
         ]
     )
 
@@ -35,13 +37,13 @@ def ragged_schema(dtype: np.dtype) -> pa.Schema:
 def write_ragged(source: Source, place: Place) -> Exported:
     """Write a split in one file; the bytes are those of the zstd that pyarrow brings."""
     about = source.shards[0].metadata
-    schema = ragged_schema(source.dtype).with_metadata(
+    schema = ragged_schema(source.dtype, source.notes).with_metadata(
         {key: about[key] for key in ("thresher.tokenizer_sha256", "thresher.eot", "thresher.split")}
     )
     options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", LEVEL), use_threads=False)
     name, documents, tokens = f"{source.split}.ragged.arrow", 0, 0
     with place.write(name) as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
-        for batch in _batches(source.documents(), schema):
+        for batch in _batches(source.files(), schema):
             writer.write_batch(batch)
             documents += batch.num_rows
             tokens += len(batch.column("ids").values)
@@ -57,5 +59,9 @@ def _batches(documents: Iterator[TokenDocument], schema: pa.Schema) -> Iterator[
             pa.array([one.doc_id for one in held], pa.binary(DOC_ID_BYTES)),
             pa.LargeListArray.from_arrays(pa.array(offsets), ids).cast(schema.field("ids").type),
             pa.array([one.complete for one in held], pa.bool_()),
+            *(
+                pa.array([(one.notes or {})[note.name] for one in held], note.type)
+                for note in list(schema)[3:]
+            ),
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from columns.files import Place
+from shards.format import PLAIN_COLUMNS
 from shards.reader import Shard, ShardSet, TokenDocument
 
 
@@ -46,11 +48,21 @@ class Source:
         """The id that ends every document, and fills rows."""
         return int(self.shards[0].metadata["thresher.eot"])
 
+    @property
+    def notes(self) -> pa.Schema:
+        """What the shards note of each piece of a transformed document, a value of this type; empty without."""
+        fields = list(self.shards[0].reader.schema)[len(PLAIN_COLUMNS) :]
+        return pa.schema([pa.field(field.name, field.type.value_type) for field in fields])
+
     def documents(self) -> Iterator[TokenDocument]:
         """Documents in the order of the shards, each with its end of text; padding is left out.
 
-        Memory: a list of one shard's pieces, and the pool's.
+        Files of a repository that were joined are one document. Memory: a list of one shard's pieces, and the pool's.
         """
+        return self.whole.documents(joined=True)
+
+    def files(self) -> Iterator[TokenDocument]:
+        """The same, but each file by itself, with what the shards note of it."""
         return self.whole.documents()
 
 

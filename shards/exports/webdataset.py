@@ -1,5 +1,7 @@
 """WebDataset: tar archives of samples, a row each: ``KEY.npy`` its ids, ``KEY.json`` where which document begins.
 
+What shards note of a transformed document stands there too: ``form``, ``cuts``, ``prefix`` and so on.
+
 Members are POSIX ustar without times or owners, so the same rows are the same bytes.
 """
 
@@ -16,7 +18,10 @@ from columns.files import Place
 from shards.exports.source import Exported, Source, row_tokens
 from shards.reader import Shard
 
-_SPANS = ("doc_ids", "doc_starts", "doc_offsets")
+_NAMES = {
+    "doc_ids": "id", "doc_starts": "start", "doc_offsets": "offset", "doc_forms": "form", "doc_cuts": "cuts",
+    "doc_prefixes": "prefix", "doc_lengths": "length", "doc_firsts": "first", "doc_befores": "before",
+}  # fmt: skip
 
 
 def write_webdataset(source: Source, place: Place) -> Exported:
@@ -43,8 +48,13 @@ def _add_rows(tar: tarfile.TarFile, shard: Shard, stem: str) -> None:
 
 
 def _about(line: dict[str, Any]) -> dict[str, Any]:
-    spans = zip(*(line[name] for name in _SPANS), strict=True)
-    documents = [{"id": doc_id.hex(), "start": start, "offset": offset} for doc_id, start, offset in spans]
+    there = [name for name in _NAMES if name in line]
+    pieces = zip(*(line[name] for name in there), strict=True)
+    documents = [
+        {_NAMES[name]: value.hex() if isinstance(value, bytes) else value
+         for name, value in zip(there, piece, strict=True)}
+        for piece in pieces
+    ]  # fmt: skip
     return {"documents": documents, "n_tokens": line["n_tokens"]}
 
 
