@@ -14,9 +14,10 @@ from pipelines.finished import Finished
 from pipelines.verification.check import Check, files_word, some
 from pipelines.verification.rows import Pieces
 from pipelines.wording import counted, plain
-from shards import order_keys, shard_of
+from shards import PackConfig, order_keys, shard_of
+from shards.repositories import memberships
 
-_COLUMNS = ["doc_id", "repo", "path", "kept", "split", "rule", "content_hash"]
+_COLUMNS = ["doc_id", "repo", "ref", "path", "size", "kept", "split", "rule", "content_hash"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Members:
     pieces: Pieces
     row: np.ndarray
     eot: int
+    seed: int
+    pooled: bool
 
     @classmethod
     def of(cls, dataset: Finished, pieces: Pieces) -> Members:
@@ -35,14 +38,19 @@ class Members:
         files = pa.concat_tables(parts).sort_by([("kept", "descending")]).combine_chunks()
         ids = files.column("doc_id").combine_chunks().cast(pa.binary())
         at = pc.index_in(pieces.span.document, value_set=ids)
-        return cls(
-            files, pieces, np.asarray(at.fill_null(-1)).astype(np.int64), dataset.section("tokenizer")["eot"]
-        )
+        pack = PackConfig(**dataset.section("recipe", "pack"))
+        row = np.asarray(at.fill_null(-1)).astype(np.int64)
+        return cls(files, pieces, row, dataset.section("tokenizer")["eot"], pack.shuffle_seed, pack.pools)
 
     @property
     def kept(self) -> np.ndarray:
         """Which rows of ``files`` were kept."""
         return np.asarray(self.files.column("kept").fill_null(False))
+
+    def keys(self, seed: int) -> np.ndarray:
+        """What chooses each file's shard: the key of its id, or of its repository where files were joined."""
+        repo, ref, ids = (self.files.column(name).combine_chunks() for name in ("repo", "ref", "doc_id"))
+        return order_keys(memberships(repo, ref, ids) if self.pieces.grouped else ids, seed)
 
     def names(self, rows: np.ndarray) -> list[str]:
         """Repository and path of some rows, harmless to show."""
@@ -75,12 +83,12 @@ def check_survivors(members: Members, dataset: Finished) -> Check:
     kept = np.flatnonzero(_first_of_each(members) & members.kept)
     lost = kept[ends[kept] == 0]
     unended = kept[ends[kept] < 0]
-    excused = _excused(members, dataset)
-    problems += [f"{name}: kept, but not in the shards" for name in members.names(lost[~excused[lost]])]
-    problems += [f"{name}: its end is missing" for name in members.names(unended[~excused[unended]])]
+    gone, cut = excused(members, dataset)
+    problems += [f"{name}: kept, but not in the shards" for name in members.names(lost[~gone[lost]])]
+    problems += [f"{name}: its end is missing" for name in members.names(unended[~cut[unended]])]
     if members.pieces.unread:
         problems.append(f"{counted(len(members.pieces.unread), 'shard')} could not be read")
-    short = int(excused[lost].sum())
+    short = int(gone[lost].sum())
     looked = files_word(len(kept)) + (f" ({short:,} in a shard's tail that packing drops)" if short else "")
     return Check("every survivor", looked, some(problems))
 
@@ -92,11 +100,11 @@ def _first_of_each(members: Members) -> np.ndarray:
 
 
 def _ends(members: Members) -> np.ndarray:
-    """Of each file: 0 without a piece, 1 where a piece ends with the end of text, else -1."""
+    """Of each file: 0 without a piece, 1 where a piece is its last one, else -1."""
     found = np.zeros(members.files.num_rows, np.int64)
     there = members.row >= 0
     found[members.row[there]] = -1
-    ended = there & (members.pieces.span.last == members.eot)
+    ended = there & members.pieces.final(members.eot)
     found[members.row[ended]] = 1
     return found
 
@@ -124,23 +132,43 @@ def _several(members: Members) -> np.ndarray:
     return counts[first] > 1 if len(ids) else np.zeros(0, np.bool_)
 
 
-def _excused(members: Members, dataset: Finished) -> np.ndarray:
-    """Files of which packing may have dropped something: behind the last whole document of their shard, or overlong."""
-    dropped = dataset.section("tokens", "dropped")
+def excused(members: Members, dataset: Finished) -> tuple[np.ndarray, np.ndarray]:
+    """Files that may be missing, and those that may lack their end: packing says that it dropped something there."""
+    none, every = np.zeros(members.files.num_rows, np.bool_), np.ones(members.files.num_rows, np.bool_)
+    gone = np.asarray(pc.equal(members.files.column("size"), 0)) if members.pieces.grouped else none
+    dropped, pack = dataset.section("tokens", "dropped"), dataset.section("recipe", "pack")
+    if dropped.get("overlong") and members.pieces.grouped:
+        return every, every
     if dropped.get("overlong"):
-        return np.ones(members.files.num_rows, np.bool_)
-    found = np.zeros(members.files.num_rows, np.bool_)
+        return (
+            (every, none)
+            if pack.get("overlong") == "drop"
+            else (gone, _truncated(members, int(pack["seq_len"])))
+        )
     if not dropped.get("shard_tail"):
-        return found
-    seed = dataset.section("recipe", "pack").get("shuffle_seed", 0)
-    keys = order_keys(members.files.column("doc_id").combine_chunks(), seed)
+        return gone, none
+    found = _in_tails(members, int(pack.get("shuffle_seed", 0)))
+    return found | gone, found
+
+
+def _truncated(members: Members, seq_len: int) -> np.ndarray:
+    """Files of which there is one piece that fills a row."""
+    span, row = members.pieces.span, members.row
+    found = np.zeros(members.files.num_rows, np.bool_)
+    found[row[(row >= 0) & (span.offset == 0) & (span.length == seq_len)]] = True
+    return found
+
+
+def _in_tails(members: Members, seed: int) -> np.ndarray:
+    """Files behind the last whole document of their shard, whose tokens the shard's tail dropped."""
+    found, keys = np.zeros(members.files.num_rows, np.bool_), members.keys(seed)
     splits = np.array(members.files.column("split").to_pylist(), object)
+    held = np.unique(members.row[members.row >= 0])
+    listed = [PartName.parse(name) for name in members.pieces.names]
     for split in ("train", "validation"):
-        listed = [PartName.parse(name) for name in members.pieces.names]
         count = max((part.count for part in listed if part.stem == split), default=1)
         mine = np.flatnonzero(splits == split)
         shard = shard_of(keys[mine], count) if len(mine) else mine
-        held = np.unique(members.row[members.row >= 0])
         last = np.zeros(count, np.uint64)
         there = np.isin(mine, held)
         np.maximum.at(last, shard[there], keys[mine[there]])

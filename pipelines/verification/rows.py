@@ -13,6 +13,7 @@ from columns.errors import OutputError
 from columns.files import PartName
 from pipelines.finished import Finished
 from pipelines.verification.check import Check, Watch, some
+from pipelines.verification.notes import joined_notes, note_columns, notes_of, wrong_notes
 from pipelines.wording import counted
 from shards import Shard, open_shard, order_keys, shard_of
 
@@ -34,66 +35,89 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Pieces:
-    """Every piece of every shard that could be read; ``shard`` in ``span`` numbers ``names``."""
+    """Every piece of every shard that could be read; ``shard`` in ``span`` numbers ``names``.
+
+    ``notes`` (`pipelines.verification.notes.NOTED`) has a row for each piece, where documents were transformed.
+    ``grouped``: files of a repository were joined, so shards are ranges of repositories.
+    """
 
     names: tuple[str, ...]
     span: Span
     unread: tuple[str, ...]
+    notes: pa.Table | None = None
+    grouped: bool = False
 
     def splits(self) -> np.ndarray:
         """The split of each piece, as text."""
         stems = np.array([PartName.parse(name).stem for name in self.names] or [""])
         return stems[self.span.shard]
 
+    def final(self, eot: int) -> np.ndarray:
+        """Which pieces end their document, ``bool[p]``: by the end of text, and by its length where shards note it."""
+        ended: np.ndarray = self.span.last == eot
+        if self.notes is None:
+            return ended
+        whole = self.span.offset + self.span.length == np.asarray(self.notes.column("length"))
+        return np.asarray(whole if self.grouped else whole & ended)
+
 
 def check_rows(dataset: Finished, watch: Watch) -> tuple[Check, Pieces]:
     """Look into every shard; returns the pieces of documents found on the way. Memory: 64 bytes a piece."""
     listed = list(dataset.section("shards") or [])
     problems, found, unread, rows = [], [_no_pieces()], [], 0
+    notes: list[pa.RecordBatch | None] = []
+    grouped = False
     for number, entry in enumerate(listed):
         watch("rows", number, len(listed))
         try:
             shard = open_shard(dataset.place.child("shards"), entry["name"])
-            spans, said = _look(shard, number, entry, dataset.section("recipe", "pack"))
+            spans, noted, said = _look(shard, number, entry, dataset.section("recipe", "pack"))
         except (OutputError, pa.ArrowException, OSError, LookupError, ValueError) as error:
             unread.append(entry["name"])
             problems.append(f"shards/{entry['name']}: cannot be read: {' '.join(str(error).split())}")
             continue
         found += spans
+        notes += noted
+        grouped = grouped or shard.metadata.get("thresher.grouped") == "1"
         problems += [f"shards/{entry['name']}: {line}" for line in said]
         rows += entry["rows"]
-    pieces = Pieces(tuple(entry["name"] for entry in listed), _joined(found), tuple(unread))
+    names = tuple(entry["name"] for entry in listed)
+    pieces = Pieces(names, _joined(found), tuple(unread), joined_notes(notes), grouped)
     return Check("rows and spans", counted(rows, "row"), some(problems)), pieces
 
 
 def _look(
     shard: Shard, number: int, entry: Mapping[str, Any], pack: Mapping[str, Any]
-) -> tuple[list[Span], list[str]]:
-    eot, width, first, spans = int(shard.metadata["thresher.eot"]), shard.seq_len, 0, []
+) -> tuple[list[Span], list[pa.RecordBatch | None], list[str]]:
+    eot, width, first = int(shard.metadata["thresher.eot"]), shard.seq_len, 0
+    spans: list[Span] = []
+    notes: list[pa.RecordBatch | None] = []
     problems = [] if width == pack.get("seq_len", width) else [f"rows of {width} ids, not {pack['seq_len']}"]
     tokens = 0
     for batch, ids in zip(shard.batches, shard.views, strict=True):
         batch.validate(full=True)
-        span, wrong = _pieces(batch, ids, number, first)
+        span, noted, wrong = _pieces(batch, ids, number, first)
         problems += [
             f"row {first + row}: {what}" for row, what in [*wrong, *_padding(batch, ids, span, first, eot)]
         ]
         spans.append(span)
+        notes.append(noted)
         tokens += int(np.asarray(batch.column("n_tokens")).sum(dtype=np.int64))
         first += batch.num_rows
     for name, got in (("rows", first), ("tokens", tokens)):
         if got != entry[name]:
             problems.append(f"{got:,} {name}, the manifest says {entry[name]:,}")
-    return spans, [*problems, *_misplaced(shard, spans)]
+    return spans, notes, [*problems, *_misplaced(shard, spans)]
 
 
 def _pieces(
     batch: pa.RecordBatch, ids: np.ndarray, shard: int, first: int
-) -> tuple[Span, list[tuple[int, str]]]:
+) -> tuple[Span, pa.RecordBatch | None, list[tuple[int, str]]]:
     lists = [batch.column(name) for name in ("doc_ids", "doc_starts", "doc_offsets")]
-    bounds, *others = (np.asarray(one.offsets).astype(np.int64) - one.offsets[0].as_py() for one in lists)
+    every = [*lists, *note_columns(batch)]
+    bounds, *others = (np.asarray(one.offsets).astype(np.int64) - one.offsets[0].as_py() for one in every)
     if any(not np.array_equal(bounds, one) for one in others):
-        raise OutputError("doc_ids, doc_starts and doc_offsets are not equally long")
+        raise OutputError("doc_ids, doc_starts and what else pieces have are not equally long")
     counts = np.asarray(batch.column("n_tokens")).astype(np.int64)
     starts, offsets = (np.asarray(one.flatten()).astype(np.int64) for one in lists[1:])
     row = np.repeat(np.arange(batch.num_rows), np.diff(bounds))
@@ -108,7 +132,12 @@ def _pieces(
     row, starts, ends, offsets = row[good], starts[good], ends[good], offsets[good]
     document = lists[0].flatten().filter(pa.array(good)).cast(pa.binary())
     last = ids[row, ends - 1].astype(np.int64)
-    return Span(document, np.full(len(row), shard), row + first, starts, ends - starts, offsets, last), wrong
+    span = Span(document, np.full(len(row), shard), row + first, starts, ends - starts, offsets, last)
+    notes = notes_of(batch)
+    if notes is not None:
+        notes = notes.filter(pa.array(good))
+        wrong += wrong_notes(notes, row, offsets + span.length)
+    return span, notes, wrong
 
 
 def _padding(
@@ -125,11 +154,11 @@ def _padding(
 
 
 def _misplaced(shard: Shard, spans: list[Span]) -> Iterator[str]:
-    """Documents whose key belongs into another shard; what a pool holds is of all."""
+    """Documents whose key belongs into another shard; a pool holds some of all, and joined files have other keys."""
     part, pooled = PartName.parse(shard.name), int(shard.metadata["thresher.pooled"])
     if shard.metadata["thresher.split"] != part.stem:
         yield f"says it is of split {shard.metadata['thresher.split']}"
-    if pooled and part.index == part.count - 1:
+    if (pooled and part.index == part.count - 1) or shard.metadata.get("thresher.grouped") == "1":
         return
     documents = _joined([_no_pieces(), *spans]).document
     keys = order_keys(documents, int(shard.metadata["thresher.shuffle_seed"]))

@@ -10,12 +10,14 @@ from pipelines.finished import Finished
 from pipelines.stage import COMMIT
 from pipelines.verification.check import Check, Watch
 from pipelines.verification.files import check_account, check_manifest, check_shards, check_stages
+from pipelines.verification.joining import check_joined
 from pipelines.verification.members import (
     Members,
     check_contamination,
     check_dropped,
     check_duplicates,
     check_survivors,
+    excused,
 )
 from pipelines.verification.rows import Pieces, check_rows
 from pipelines.verification.texts import check_texts, unreadable
@@ -52,12 +54,13 @@ def _members(dataset: Finished, pieces: Pieces, sample: int | None, watch: Watch
     try:
         members = Members.of(dataset, pieces)
         checks = [check_survivors(members, dataset), check_dropped(members)]
+        checks += [check_joined(members, excused(members, dataset)[1])] if pieces.grouped else []
         checks += [check_duplicates(members, dataset), check_contamination(dataset)]
     except (pa.ArrowException, OSError) as error:
         return [Check("ledger", "", (f"cannot be read: {' '.join(str(error).split())}",))]
     if not dataset.place.child("documents").exists(COMMIT):
         return [*checks, Check("texts", "", (), "the documents are not here")]
     try:
-        return [*checks, check_texts(dataset, members, sample, watch)]
+        return [*checks, *check_texts(dataset, members, sample, watch)]
     except (OutputError, pa.ArrowException, OSError, ValueError) as error:
         return [*checks, unreadable(OutputError(f"cannot be read: {' '.join(str(error).split())}"))]
