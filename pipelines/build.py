@@ -17,7 +17,7 @@ from columns.errors import OutputError
 from columns.files import Place
 from pipelines import preflight
 from pipelines.against import AgainstConfig, against, against_stage, open_known
-from pipelines.card import CARD, write_card
+from pipelines.card import CARD, DATA, write_card
 from pipelines.cuts import CutsConfig, cuts_stage, make_cuts
 from pipelines.dataset import MANIFEST, REPORT, RUN, Dataset
 from pipelines.decide import decide, decide_stage
@@ -106,7 +106,7 @@ class Build:
     @cached_property
     def runner(self) -> StageRunner:
         """Runs stages; a stage that changes takes the manifest and the report back first."""
-        return StageRunner(self.display, self.options.place, (MANIFEST, REPORT, CARD))
+        return StageRunner(self.display, self.options.place, (MANIFEST, REPORT, CARD, DATA))
 
     @cached_property
     def ingest_config(self) -> IngestConfig:
@@ -300,7 +300,7 @@ class Build:
 
     def _finish(self) -> None:
         place, changed = self.options.place, write_manifest(self.dataset, self.loaded)
-        for name, write in ((REPORT, write_report), (CARD, write_card)):
+        for name, write in ((REPORT, write_report), (CARD, write_card), (DATA, write_card)):
             if changed or not place.exists(name):
                 write(place)
         packages = ("thresher", "apache-beam", "pyarrow", "numpy", "numba", "tokenizers", "tiktoken")

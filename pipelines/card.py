@@ -1,4 +1,4 @@
-"""The dataset card: what a dataset is, in Markdown, from its manifest alone; written beside it."""
+"""The dataset card: what a dataset is, in Markdown and as JSON, from its manifest alone; written beside it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from columns.files import Place
 from contamination.planting import LEVELS
 from pipelines import wording
 from pipelines.finished import Finished
+from shards.prefixes import FIELDS
 
 CARD = "DATASET_CARD.md"
+DATA = "dataset_card.json"
 _SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]<>|#"})
 _SIZES = (
     (10**3, "n<1K"),
@@ -24,18 +27,94 @@ _SIZES = (
 )
 
 
+_METHODS = {
+    "concat": "one behind the other, cut wherever a row ends (`concat`)",
+    "best_fit": "each into the fullest row with room, only longer ones than a row are cut (`best_fit`)",
+    "single": "one document a row (`single`)",
+}
+_ORDERS = {
+    "plain": "as they are", "psm": "rearranged: prefix, suffix, middle", "spm": "rearranged: suffix, prefix, middle",
+    "prefixed": "with something before the text", "joined": "go on in the next file of their repository",
+}  # fmt: skip
+
+
 def write_card(place: Place) -> None:
-    """Write ``DATASET_CARD.md`` of a finished dataset: the same manifest gives the same bytes."""
-    place.write_bytes(CARD, render(Finished.open(place)).encode())
+    """Write ``DATASET_CARD.md`` and ``dataset_card.json`` of a dataset: the same manifest gives the same bytes."""
+    dataset = Finished.open(place)
+    place.write_bytes(CARD, render(dataset).encode())
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    place.write_bytes(DATA, orjson.dumps(facts(dataset), option=options))
+
+
+def facts(dataset: Finished) -> dict[str, Any]:
+    """What the card says, as plain data: names as they are, not escaped."""
+    found, recipe, tokens = dataset.manifest, dataset.section("recipe"), dataset.section("tokens")
+    return {
+        "name": recipe.get("name", ""), "about": recipe.get("about", ""), "shards": len(found["shards"]),
+        "files": {"read": found["documents"]["files"], "kept": tokens.get("documents", 0)},
+        "funnel": found["funnel"], "languages": dict(_most(tokens.get("by_language", {}))),
+        "licenses": dataset.section("documents", "licenses"), "privacy": dataset.section("privacy"),
+        "contamination": dataset.section("contamination"), "tokenizer": dataset.section("tokenizer"),
+        "tokens": {key: value for key, value in tokens.items() if key not in ("by_language", "forms")},
+        "packing": recipe.get("pack", {}), "known_limits": limits(dataset),
+        "transforms": {"recipe": transforms(recipe), "documents": tokens.get("forms", {})},
+    }  # fmt: skip
+
+
+def transforms(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The transforms that the recipe asks for, with their settings; empty without any.
+
+    >>> transforms({"transforms": {"infill": {"rate": 0.0}, "repository": {"join": True}}})
+    {'repository': {'join': True}}
+    """
+    asked = recipe.get("transforms") or {}
+    prefix = asked.get("prefix", {})
+    on = {
+        "infill": asked.get("infill", {}).get("rate"), "prefix": any(prefix.get(name) for name in FIELDS),
+        "repository": asked.get("repository", {}).get("join"),
+    }  # fmt: skip
+    return {name: asked[name] for name, wanted in on.items() if wanted}
+
+
+def limits(dataset: Finished) -> list[str]:
+    """What a user of the dataset must know that it does not do, one sentence or two each."""
+    recipe, tokens = dataset.section("recipe"), dataset.section("tokens")
+    changed, dropped = transforms(recipe), sum((tokens.get("dropped") or {}).values())
+    found = [
+        "Files of the training and of the validation split are kept apart by file, not by project: what projects "
+        "share may be in both.",
+        "Near-duplicates below the recipe's threshold stay."
+        if dataset.section("recipe", "dedup").get("near")
+        else "Near-duplicates were not looked for.",
+    ]
+    if dropped:
+        found.append(f"{wording.count(dropped)} tokens that packing had no room for are in no row.")
+    if {"prefix", "repository"} & {*changed}:
+        found.append("Repository names and paths stand before files as they are: they were not redacted.")
+    if "infill" in changed:
+        found.append(
+            "Rearranged files are in the shards in that form only: read them through `shards.infilling.original_text`."
+        )
+    if not dataset.section("contamination").get("suites"):
+        found.append("Nobody looked for benchmark tasks: scores of a model trained on it may be inflated.")
+    found.append(
+        "Nobody read the files: code that is wrong, insecure or offensive is in it as it is in its sources."
+    )
+    return found
 
 
 def render(dataset: Finished) -> str:
     """The card's text. Names from the data are escaped; no file's text and no benchmark's is in it."""
-    found = dataset.manifest
+    found, recipe, test = (
+        dataset.manifest,
+        dataset.section("recipe"),
+        dataset.section("contamination", "selftest"),
+    )
     return _template().render(
-        m=found, recipe=dataset.section("recipe"), size=_size_of(found["tokens"].get("documents", 0)),
-        languages=_most(found["tokens"].get("by_language", {})), test=dataset.section("contamination", "selftest"),
-        recalls=list(recalls(dataset.section("contamination", "selftest"))), levels=LEVELS,
+        m=found, recipe=recipe, size=_size_of(found["tokens"].get("documents", 0)),
+        languages=_most(found["tokens"].get("by_language", {})), licenses=dataset.section("documents", "licenses"),
+        packed=_METHODS, transforms=transforms(recipe), orders=_ORDERS, test=test, recalls=list(recalls(test)),
+        levels=LEVELS, limits=limits(dataset),
     )  # fmt: skip
 
 

@@ -18,8 +18,10 @@ from columns.tables import read_whole
 from contamination.estimate import SelfTest
 from filters import OwnCode, own_rules
 from filters.own import OwnFunction
+from pipelines.attribution import attributed
 from pipelines.cuts import CutsConfig, cuts_account
 from pipelines.dataset import MANIFEST, Dataset, Names
+from pipelines.finished import Finished
 from pipelines.ledger import CONTAMINATED_RULE, EXACT_RULE, KNOWN_RULE, NEAR_RULE, PROBLEM_RULE
 from pipelines.measure import benchmark_index
 from pipelines.promise import curve_of
@@ -63,7 +65,7 @@ def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
         },
         "inputs": documents["inputs"],
         "pinned": documents["pinned"],
-        "documents": _documents(documents),
+        "documents": {**_documents(documents), "licenses": licenses_of(Finished(dataset.place, {}))},
         "licenses": _licenses(dataset) if loaded.recipe.licenses.detect else {},
         "privacy": _privacy(dataset, ledger) if loaded.recipe.privacy.find else {},
         "funnel": [step for step in funnel(ledger, loaded) if known or step["rule"] != KNOWN_RULE],
@@ -150,6 +152,20 @@ def _documents(documents: Mapping[str, Any]) -> dict[str, Any]:
         "skipped": documents["skipped"],
         "parts": len(documents["outputs"]),
     }
+
+
+def licenses_of(dataset: Finished) -> dict[str, Any]:
+    """The licences of the kept files: as found out, else as the source states; one pass over two columns."""
+    found: Counter[str | None] = Counter()
+    for part in attributed(dataset):
+        pairs = pc.value_counts(part.column("license")).to_pylist()
+        found.update({pair["values"]: pair["counts"] for pair in pairs})
+    unknown = found.pop(None, 0)
+    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0] or ""))
+    return {
+        "known": sum(found.values()), "unknown": unknown, "different": len(ranked),
+        "top": [[name, number] for name, number in ranked[:TOP_LICENSES]],
+    }  # fmt: skip
 
 
 def _licenses(dataset: Dataset) -> dict[str, Any]:

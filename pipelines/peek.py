@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,29 @@ from pipelines.finished import Finished
 from pipelines.lookup import FileName, find
 from pipelines.wording import count, counted, plain
 from shards import Shard, ShardSet, Tokenizer, load_tokenizer, open_shard
+from shards.forming import FORMS
 
 COLOURS = ("cyan", "green", "yellow", "magenta", "blue")
 LINES = 12
+_ORDERS = {"psm": "rearranged: prefix, suffix, middle", "spm": "rearranged: suffix, prefix, middle"}
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Some ids of a document: ordinary ``text``, or one special token by its name."""
+    """Some ids of a document: ordinary ``text``, or one special token by its name; ``before`` the document's text."""
 
     text: str
     special: bool = False
+    before: bool = False
 
 
 @dataclass(frozen=True)
 class SeenPiece:
-    """A piece of a document in a row; ``offset`` is which of the document's tokens it begins with."""
+    """A piece of a document in a row; ``offset`` is which of the document's tokens it begins with.
+
+    Of transformed documents ``form`` is "plain", "psm" or "spm" (else ""), ``prefix`` the tokens before the document's
+    text, and ``joined`` whether it stands behind another file of its repository in one document.
+    """
 
     doc_id: str
     name: str
@@ -43,6 +50,9 @@ class SeenPiece:
     length: int
     offset: int
     segments: tuple[Segment, ...]
+    form: str = ""
+    prefix: int = 0
+    joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,12 +150,14 @@ class _Look:
         ids, starts = shard.row(row), line["doc_starts"]
         first = starts[0] if starts else 0
         ends = [*starts[1:], first + line["n_tokens"]]
-        spans = zip(line["doc_ids"], starts, ends, line["doc_offsets"], strict=False)
         pieces = []
-        for doc_id, start, end, offset in spans:
+        for number, (doc_id, start, end) in enumerate(zip(line["doc_ids"], starts, ends, strict=False)):
             name, language = names.get(doc_id, (doc_id.hex(), ""))
-            spelled = tuple(segments(ids[start:end], self._tokenizer))
-            pieces.append(SeenPiece(doc_id.hex(), name, language, start, end - start, offset, spelled))
+            note = {key: values[number] for key, values in line.items() if isinstance(values, list)}
+            offset, lead = note["doc_offsets"], note.get("doc_prefixes", 0)
+            spelled = (*segments(ids[start:end], self._tokenizer, before=max(0, lead - offset)),)
+            piece = SeenPiece(doc_id.hex(), name, language, start, end - start, offset, spelled)
+            pieces.append(replace(piece, **_transformed(note)))
         right = shard.seq_len - first - line["n_tokens"]
         return SeenRow(shard.name, PartName.parse(shard.name).stem, row, first, right, tuple(pieces))
 
@@ -160,8 +172,19 @@ def _line(shard: Shard, row: int) -> dict[str, Any]:
     raise IndexError(row)
 
 
-def segments(ids: np.ndarray, tokenizer: Tokenizer) -> Iterator[Segment]:
-    """Ids as text, with each special token apart and by its name."""
+def _transformed(note: dict[str, Any]) -> dict[str, Any]:
+    """What shards note of a piece's document, as `SeenPiece` has it; nothing without transforms."""
+    if "doc_forms" not in note:
+        return {}
+    form, joined = FORMS[note["doc_forms"]], bool(note.get("doc_befores"))
+    return {"form": form, "prefix": note["doc_prefixes"], "joined": joined}
+
+
+def segments(ids: np.ndarray, tokenizer: Tokenizer, before: int = 0) -> Iterator[Segment]:
+    """Ids as text, with each special token apart and by its name; the first ``before`` stand before the text."""
+    if before:
+        yield from (replace(part, before=True) for part in segments(ids[:before], tokenizer))
+        ids = ids[before:]
     names = {number: name for name, number in tokenizer.vocabulary.specials.items()}
     special = np.flatnonzero(np.isin(ids, list(names)))
     start = 0
@@ -191,7 +214,9 @@ def _render_row(row: SeenRow, console: Console, lines: int | None) -> None:
         colour = COLOURS[number % len(COLOURS)]
         _say(
             console,
-            Text.assemble(("┌ ", colour), (piece.name, f"bold {colour}"), (f"  {_about(piece)}", "dim")),
+            Text.assemble(
+                (f"{_corner(piece)} ", colour), (piece.name, f"bold {colour}"), (f"  {_about(piece)}", "dim")
+            ),
         )
         shown = piece_text(piece).split("\n", allow_blank=True)
         for line in shown[:lines]:
@@ -206,17 +231,27 @@ def _render_row(row: SeenRow, console: Console, lines: int | None) -> None:
     _padding(console, row.right)
 
 
+def _corner(piece: SeenPiece) -> str:
+    """Where a file goes on in the document of the one before, the line does too."""
+    return "├" if piece.joined and not piece.offset else "┌"
+
+
 def _about(piece: SeenPiece) -> str:
     tokens = counted(piece.length, "token")
     whence = f", from its token {count(piece.offset)} on" if piece.offset else ""
-    return f"{piece.language or 'unknown language'} · {tokens}{whence}"
+    said = [piece.language or "unknown language", f"{tokens}{whence}"]
+    said += [_ORDERS[piece.form]] if piece.form in _ORDERS else []
+    said += [f"{count(piece.prefix)} before its text"] if piece.prefix and not piece.offset else []
+    said += ["joined to the file before"] if piece.joined and not piece.offset else []
+    return " · ".join(said)
 
 
 def piece_text(piece: SeenPiece) -> Text:
     """A piece as harmless text, special tokens standing out."""
     made = Text()
     for part in piece.segments:
-        made.append_text(_special(part) if part.special else Text(plain(part.text, lines=True)))
+        style = "italic dim" if part.before else ""
+        made.append_text(_special(part) if part.special else Text(plain(part.text, lines=True), style))
     return made
 
 

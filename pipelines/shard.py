@@ -123,6 +123,7 @@ def save_tokenizer(place: Place, stage: Stage, config: TokenizerConfig, texts: l
         tokenizer.save(place)
         about = {
             "kind": config.spec.partition(":")[0], "name": tokenizer.name, "sha256": tokenizer.sha256,
+            "identity": tokenizer.identity,
             "vocab_size": tokenizer.vocab_size,
             "padded_vocab_size": tokenizer.padded_vocab_size, "eot": tokenizer.eot_id, "sampled_files": len(texts),
         }  # fmt: skip
@@ -243,7 +244,7 @@ class PackShard:
             name,
             packed,
             self.config,
-            tokenizer_sha256=tokenizer.sha256,
+            tokenizer_sha256=tokenizer.identity,
             eot_id=tokenizer.eot_id,
             grouped=self.transforms.repository.join,
         )
@@ -268,7 +269,7 @@ def shard(
     """Run tokenizer, tokens and shards, each unless it is finished; returns their log entries."""
     names = Names(dataset.parts())
     code = code_fingerprint("columns", "shards", "privacy", "pipelines.redacting", "pipelines.shard")
-    given = None if config.tokenizer.spec == "train" else make_tokenizer(config.tokenizer).sha256
+    given = None if config.tokenizer.spec == "train" else make_tokenizer(config.tokenizer).identity
     identity = fingerprint([config.tokenizer, given, code, upstream])
     first = Stage("tokenizer", dataset.tokenizer, identity, 1)
     log = [_run(first, runner, partial(make_tokenizer_stage, engine, dataset, first, config.tokenizer))]

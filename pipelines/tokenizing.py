@@ -91,7 +91,7 @@ def train_tokenizer(
     size = sum(len(text.encode()) for text in texts)
     return {
         "files": len(texts), "bytes": size, "vocab_size": tokenizer.vocab_size, "sha256": tokenizer.sha256,
-        "eot": tokenizer.eot_id,
+        "identity": tokenizer.identity, "eot": tokenizer.eot_id,
     }  # fmt: skip
 
 

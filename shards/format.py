@@ -81,6 +81,7 @@ def shard_metadata(
 ) -> dict[str, str]:
     """What every shard says about itself; enough to read it without the manifest.
 
+    ``tokenizer_sha256`` is the tokenizer's identity, which covers its special tokens too (`Vocabulary.identity`).
     ``pooled``: the last shard of the split holds what the others have left. ``grouped``: files of a repository follow
     each other, so a document's shard does not follow from its id; only then said.
 

@@ -174,7 +174,7 @@ def _form(dataset: str) -> dict[str, Any]:
     said = manifest.tokenizer
     vocab_size = said.get("padded_vocab_size", said["vocab_size"])
     return {
-        "tokenizer": said["sha256"],
+        "tokenizer": said["identity"],
         "vocab_size": int(vocab_size),
         "eot": said["eot"],
         "seq_len": ShardSet(place).shards[0].seq_len,

@@ -175,6 +175,7 @@ def _described(tokenizer: Tokenizer) -> dict[str, Any]:
     return {
         "name": tokenizer.name, "vocab_size": tokenizer.vocab_size, "padded_vocab_size": tokenizer.padded_vocab_size,
         "eot": tokenizer.eot_id, "engine": tokenizer.engine, "sha256": tokenizer.sha256,
+        "identity": tokenizer.identity,
     }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from pipelines.verification.members import (
     excused,
 )
 from pipelines.verification.rows import Pieces, check_rows
+from pipelines.verification.searching import NAME
 from pipelines.verification.texts import check_texts, unreadable
 
 SAMPLE = 200
@@ -49,7 +50,7 @@ def verify_dataset(place: Place, *, sample: int | None = SAMPLE, watch: Watch = 
 
 def _members(dataset: Finished, pieces: Pieces, sample: int | None, watch: Watch) -> list[Check]:
     if not dataset.parts():
-        names = ("every survivor", "no dropped file", "no duplicate", "no benchmark task", "texts")
+        names = ("every survivor", "no dropped file", "no duplicate", "no benchmark task", "texts", NAME)
         return [Check(name, "", (), "the ledger is not here") for name in names]
     try:
         members = Members.of(dataset, pieces)
@@ -59,7 +60,7 @@ def _members(dataset: Finished, pieces: Pieces, sample: int | None, watch: Watch
     except (pa.ArrowException, OSError) as error:
         return [Check("ledger", "", (f"cannot be read: {' '.join(str(error).split())}",))]
     if not dataset.place.child("documents").exists(COMMIT):
-        return [*checks, Check("texts", "", (), "the documents are not here")]
+        return [*checks, *(Check(name, "", (), "the documents are not here") for name in ("texts", NAME))]
     try:
         return [*checks, *check_texts(dataset, members, sample, watch)]
     except (OutputError, pa.ArrowException, OSError, ValueError) as error:

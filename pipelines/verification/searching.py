@@ -73,5 +73,7 @@ class Search:
 
     def check(self) -> Check:
         """What was found."""
-        looked = f"{counted(self.looked, 'document')} searched as its tokens spell it" if self.index else ""
+        looked = (
+            f"{counted(self.looked, 'document')} searched as their tokens spell them" if self.index else ""
+        )
         return Check(NAME, looked, some(self.problems), self.why_not)

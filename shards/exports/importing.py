@@ -55,7 +55,7 @@ def import_documents(
             counts.update(_counts(packed))
     manifest = Manifest(
         recipe={"name": "import", "pack": asdict(config)}, shards=infos,
-        tokenizer={"eot": eot_id, "vocab_size": vocab_size, "sha256": tokenizer_sha256},
+        tokenizer={"eot": eot_id, "vocab_size": vocab_size, "sha256": "", "identity": tokenizer_sha256},
         tokens=_account(counts, by_split, len(documents.doc_ids)),
     )  # fmt: skip
     manifest.write(place)

@@ -24,7 +24,7 @@ def import_order(paths: Sequence[str], imports: Sequence[Sequence[int]]) -> list
     """Files such that each stands behind those it imports, else by path; O((n + imports) log n).
 
     ``imports[i]`` are the numbers of the files that file i imports. Where files import each other in a circle, the
-    first by path of those that wait for the fewest files goes first (DeepSeek-Coder, arXiv 2401.14196, algorithm 1).
+    first by path of those that wait for the fewest files goes first (DeepSeek-Coder's issue 43; arXiv 2401.14196).
 
     >>> import_order(["a", "b", "c"], [[1], [], [0]])
     [1, 0, 2]

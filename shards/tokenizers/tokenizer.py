@@ -144,8 +144,13 @@ class Tokenizer:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the rank file or ``tokenizer.json``, in hex."""
+        """SHA-256 of the rank file or ``tokenizer.json``, in hex; several tokenizers may come from one file."""
         return self.vocabulary.sha256
+
+    @property
+    def identity(self) -> str:
+        """SHA-256, in hex, of everything that ids depend on (`Vocabulary.identity`)."""
+        return self.vocabulary.identity
 
     @property
     def dtype(self) -> np.dtype:

@@ -49,6 +49,21 @@ class Vocabulary:
         object.__setattr__(self, "padded_size", max(self.padded_size, self.vocab_size))
         object.__setattr__(self, "specials", {**self.specials, self.eot: self.eot_id})
 
+    @property
+    def identity(self) -> str:
+        """SHA-256, in hex, of all that ids depend on: file, pattern, special and added tokens, ``bos``, end of text.
+
+        Tokenizers with one identity make the same ids of the same texts; what they are called does not count. The
+        vocabularies of CodeGen and of GPT-2 come from one file, and differ here.
+
+        >>> from dataclasses import replace
+        >>> one = Vocabulary("train", "a", "0" * 64, 3, "<e>", 2, "cl100k", b"")
+        >>> one.identity == replace(one, name="b").identity, one.identity == replace(one, bos_id=1).identity
+        (True, False)
+        """
+        said = [self.sha256, self.pattern, self.eot_id, self.bos_id, dict(self.specials), dict(self.added)]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
     def describe(self) -> dict[str, Any]:
         """Everything but the data, for manifests."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "data"}

@@ -10,7 +10,7 @@ from columns.files import Place
 from contamination import ContaminationConfig
 from contamination.estimate import SelfTest, false_positives, recalls
 from pipelines import selftest as testing
-from pipelines.card import CARD, escaped, render, write_card
+from pipelines.card import CARD, DATA, escaped, facts, limits, render, transforms, write_card
 from pipelines.finished import Finished
 from pipelines.manifest import selftest_account
 from pipelines.publish import add_selftest
@@ -148,3 +148,92 @@ def test_a_builds_card_holds_its_selftest_until_something_changes(tmp_path):
     assert {name: out.read(name) for name in with_test} == with_test
     build(tmp_path, out.url, [tree], text=TEXT + "contamination: {action: report, common: {files: 9}}\n")
     assert "not measured" in out.read(CARD).decode()
+
+
+TOLD = """
+extends: codex
+name: told
+dedup: {near: false}
+layout: {part_bytes: 131072, least_parts: 2}
+privacy: {find: true, redact: [email]}
+licenses: {detect: true}
+tokenizer: {vocab_size: 600, special_tokens: [<fim_prefix>, <fim_middle>, <fim_suffix>]}
+transforms: {infill: {rate: 0.9}, prefix: {path: 1.0}}
+pack: {seq_len: 1024, shard_tokens: 65536, tail: drop}
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> Place:
+    folder = tmp_path_factory.mktemp("told")
+    header = "# SPDX-License-Identifier: MIT\n# ask alice@corp.de\n"
+    files = {
+        f"a{n}.py": (header if n < 4 else "") + text for n, text in enumerate(list(corpus().values())[:9])
+    }
+    return build(folder, folder / "out", [write_tree(folder / "tree", files)], text=TOLD)
+
+
+def test_the_card_tells_transforms_and_packing_with_their_counts(told):
+    manifest = orjson.loads(told.read("manifest.json"))
+    text, tokens = told.read(CARD).decode(), manifest["tokens"]
+    assert "Rows of 1,024 tokens. Documents are packed one behind the other" in text
+    assert f"{tokens['dropped']['shard_tail']:,} were dropped (`shard_tail`)" in text
+    assert f"{tokens['split_documents']:,} documents lie in more than one row" in text
+    assert (
+        "| infill | layout: starcoder; level: context; rate: 0.9; spm\\_share: 0.5; unit: character |" in text
+    )
+    assert "| prefix | path: 1.0 |" in text
+    for words, form in (("as they are", "plain"), ("rearranged: suffix, prefix, middle", "spm")):
+        assert f"| {words} | {tokens['forms'][form]} |" in text
+    assert "Repository names and paths stand before files as they are" in text
+    assert f"{sum(tokens['dropped'].values()):,} tokens that packing had no room for are in no row." in text
+
+
+def test_the_card_has_a_table_of_licences_of_the_files_that_are_in_it(told):
+    text = told.read(CARD).decode()
+    assert "| licence of the files in it | files |" in text
+    assert "| MIT | 4 |" in text
+    assert "| not known | 5 |" in text
+
+
+def test_licences_that_sources_state_are_told_without_detection(place, tmp_path):
+    known = {"known": 3, "unknown": 1, "different": 25, "top": [["MIT", 2]]}
+    dataset = changed(place, tmp_path, documents={"files": 4, "bytes": 9, "licenses": known})
+    text = render(dataset)
+    assert "| MIT | 2 |" in text
+    assert "| 24 others | 1 |" in text
+    assert "those above are what the sources state" in text
+    assert facts(dataset)["licenses"] == known
+
+
+def test_the_card_says_what_was_replaced(told):
+    text = told.read(CARD).decode()
+    assert "| replaced in the files in it | places |" in text
+    assert "| email | 4 |" in text
+
+
+def test_the_card_for_machines_says_the_same(told):
+    found = orjson.loads(told.read(DATA))
+    manifest = orjson.loads(told.read("manifest.json"))
+    assert found["transforms"]["documents"] == manifest["tokens"]["forms"]
+    assert set(found["transforms"]["recipe"]) == {"infill", "prefix"}
+    assert found["packing"]["tail"] == "drop"
+    assert found["licenses"]["top"] == [["MIT", 4]]
+    assert found["funnel"] == manifest["funnel"]
+    assert found["tokenizer"]["identity"] == manifest["tokenizer"]["identity"]
+    assert found["contamination"]["suites"] == manifest["contamination"]["suites"]
+    assert all(f"- {limit}" in told.read(CARD).decode() for limit in found["known_limits"])
+
+
+def test_every_table_of_a_built_card_has_as_many_cells_in_every_row(told):
+    lines = told.read(CARD).decode().split("\n")
+    for before, line in zip(lines, lines[1:], strict=False):
+        if before.startswith("|") and line.startswith("|"):
+            assert before.replace("\\|", "").count("|") == line.replace("\\|", "").count("|"), line
+    assert "\n\n\n" not in told.read(CARD).decode()
+
+
+def test_no_transforms_are_told_of_a_dataset_without_any(place):
+    assert transforms({}) == {}
+    assert "transformed on their way" not in render(Finished.open(place))
+    assert not any("Rearranged" in limit for limit in limits(Finished.open(place)))

@@ -125,3 +125,59 @@ def test_the_command(place, tmp_path):
     found = json.loads(command("peek", str(place.local), "--doc", "f3.py", "--json").stdout)
     assert found[0]["pieces"][0]["name"] == "src:f3.py"
     assert command("peek", str(tmp_path)).returncode == 2
+
+
+TRANSFORMED = TEXT.replace(
+    "vocab_size: 1024",
+    "vocab_size: 1024, special_tokens: [<fim_prefix>, <fim_middle>, <fim_suffix>, <file_sep>]",
+)
+TRANSFORMS = "transforms: {infill: {rate: 0.9}, repository: {join: true, token: <file_sep>}}\n"
+
+
+@pytest.fixture(scope="module")
+def transformed(tmp_path_factory) -> Place:
+    folder = tmp_path_factory.mktemp("peek-transformed")
+    (folder / "src").mkdir()
+    for number in range(12):
+        code = "\n".join(f"def f{number}_{index}(x):\n\treturn x * {index + number}\n" for index in range(6))
+        (folder / "src" / f"f{number}.py").write_text(code)
+    return build(
+        folder, folder / "out", [folder / "src"], text=TRANSFORMED + "dedup: {near: false}\n" + TRANSFORMS
+    )
+
+
+def test_what_stands_before_a_text_is_apart(transformed):
+    for row in peek(transformed, 1000):
+        for piece in row.pieces:
+            lead = [part for part in piece.segments if part.before]
+            if not piece.offset:
+                assert lead[0] == Segment("<file_sep>", special=True, before=True)
+                assert lead[1].text == f"# {piece.name.removeprefix('src:')}\n"[: len(lead[1].text)]
+            text = "".join(part.text for part in piece.segments if not part.before)
+            assert "<file_sep>" not in text
+
+
+def test_forms_and_joined_files_are_told(transformed):
+    pieces = [piece for row in peek(transformed, 1000) for piece in row.pieces]
+    assert {piece.form for piece in pieces} == {"plain", "psm", "spm"}
+    begins = [piece for piece in pieces if not piece.offset]
+    assert [piece.joined for piece in begins] == [False, *[True] * (len(begins) - 1)]
+    said = shown(peek(transformed, 1000), lines=None)
+    assert "· rearranged: prefix, suffix, middle ·" in said
+    assert "· rearranged: suffix, prefix, middle ·" in said
+    assert said.count("├ src:") == said.count("joined to the file before") == len(begins) - 1
+    assert "<fim_middle>" in said
+
+
+def test_a_rearranged_piece_holds_its_special_tokens(transformed):
+    for row in peek(transformed, 1000):
+        for piece in row.pieces:
+            names = [part.text for part in piece.segments if part.special and part.text.startswith("<fim")]
+            order = {"psm": ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"]} | {"plain": []}
+            assert names == order.get(piece.form, order["psm"])
+
+
+def test_one_transformed_document_as_json(transformed):
+    found = json.loads(command("peek", str(transformed.local), "--doc", "f3.py", "--json").stdout)
+    assert {piece["form"] for row in found for piece in row["pieces"]} <= {"plain", "psm", "spm"}
+    assert found[0]["pieces"][0]["prefix"] > 1

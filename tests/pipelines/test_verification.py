@@ -115,7 +115,7 @@ def test_redacted_and_cut_texts_pass(made, tmp_path):
         code = [f"def f{number}_{index}(x):\n    return x + {index * number}\n" for index in range(60)]
         mail = f"# mail someone{number}@gmail.com, please\n"
         (tmp_path / "src" / f"f{number}.py").write_text(mail + "\n".join(code))
-    text = RECIPE + "privacy: {redact: [email]}\n"
+    text = RECIPE + "privacy: {find: true, redact: [email]}\n"
     place = build(tmp_path, tmp_path / "out", [tmp_path / "src"], text=text)
     assert failed(place, sample=None) == {}
 
@@ -272,7 +272,9 @@ def test_a_copy_of_shards_alone_is_checked_as_far_as_it_goes(copy):
 def test_the_sample_is_as_large_as_asked_for(made):
     seen = []
     checks = verify_dataset(Place(str(made)), sample=3, watch=lambda *said: seen.append(said))
-    assert checks[-1].looked == "3 documents decoded and compared"
+    said = {check.name: check.looked for check in checks}
+    assert said["texts"] == "3 documents decoded and compared"
+    assert said["no benchmark text"] == "3 documents searched as their tokens spell them"
     assert {what for what, _, _ in seen} == {"shards", "other files", "rows", "texts"}
     assert all(done < total for _, done, total in seen)
 

@@ -80,7 +80,7 @@ TRANSFORMS = {
 @pytest.mark.parametrize("pack", PACKINGS)
 def test_every_transform_and_packing_passes(folder, transforms, pack):
     name = f"out-{transforms}-{pack}"
-    text = recipe(TRANSFORMS[transforms], PACKINGS[pack], "privacy: {redact: [email]}\n")
+    text = recipe(TRANSFORMS[transforms], PACKINGS[pack], "privacy: {find: true, redact: [email]}\n")
     place = built(folder, name, text)
     checks = verify_dataset(place, sample=None)
     assert {check.name: check.problems for check in checks if not check.passed} == {}

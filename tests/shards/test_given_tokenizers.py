@@ -107,6 +107,15 @@ def test_a_hash_that_the_recipe_asks_for_is_checked(codex):
         make_tokenizer(TokenizerConfig("codex", sha256="0" * 64))
 
 
+def test_one_file_and_two_tokenizers_are_told_apart(r50k, codegen):
+    """CodeGen's vocabulary is GPT-2's file and runs of white space besides: other ids of the same text."""
+    plain = make_tokenizer(TokenizerConfig("tiktoken:r50k_base"))
+    assert plain.sha256 == codegen.sha256
+    assert plain.identity != codegen.identity
+    text = pa.array(["    x"], pa.large_string())
+    assert plain.encode_batch(text)[0].tolist() != codegen.encode_batch(text)[0].tolist()
+
+
 # ids
 
 

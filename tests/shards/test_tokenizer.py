@@ -390,3 +390,36 @@ def test_a_vocabulary_in_which_text_can_spell_end_of_text_is_refused(tmp_path, t
 def test_impossible_configurations_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         TokenizerConfig(**values)
+
+
+# identity
+
+
+def identity(**options) -> str:
+    return make_tokenizer(TokenizerConfig(vocab_size=400, **options), ["x = 1\n"] * 9).identity
+
+
+def test_what_changes_ids_changes_the_identity():
+    found = [
+        identity(), identity(special_tokens=("<a>",)), identity(special_tokens=("<a>", "<b>")),
+        identity(special_tokens=("<b>", "<a>")), identity(special_tokens=("<a>",), bos="<a>"), identity(eot="<end>"),
+        identity(runs="none"), identity(pattern="r50k"),
+    ]  # fmt: skip
+    assert len(set(found)) == len(found)
+    assert all(len(one) == 64 for one in found)
+
+
+def test_the_identity_outlives_saving(tmp_path):
+    made = make_tokenizer(
+        TokenizerConfig(vocab_size=400, special_tokens=("<a>",), bos="<a>"), ["x = 1\n"] * 9
+    )
+    made.save(Place(str(tmp_path)))
+    assert load_tokenizer(Place(str(tmp_path))).identity == made.identity
+
+
+def test_another_name_is_the_same_tokenizer(tmp_path):
+    """A trained tokenizer given as a file to another build: the same ids, so its tokens may be mixed."""
+    made = make_tokenizer(TokenizerConfig(vocab_size=400), ["x = 1\n"] * 9)
+    made.save(Place(str(tmp_path)))
+    again = make_tokenizer(TokenizerConfig(f"tiktoken:{tmp_path}/ranks.tiktoken#cl100k"))
+    assert (again.name, again.identity) == ("ranks.tiktoken", made.identity)

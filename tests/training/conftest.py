@@ -127,10 +127,10 @@ def make_texts(tmp_path: Path, small_tokenizer: Tokenizer) -> MakeTexts:
             shard = PartName(split, 0, 1, "arrow").format()
             info = write_shard(
                 place.child("shards"), shard, packed, config,
-                tokenizer_sha256=tokenizer.sha256, eot_id=tokenizer.eot_id,
+                tokenizer_sha256=tokenizer.identity, eot_id=tokenizer.eot_id,
             )  # fmt: skip
             entries.append(info.describe())
-        said = {"vocab_size": tokenizer.vocab_size, "eot": tokenizer.eot_id, "sha256": tokenizer.sha256}
+        said = {"vocab_size": tokenizer.vocab_size, "eot": tokenizer.eot_id, "identity": tokenizer.identity}
         manifest = {"format": "thresher/1", "tokenizer": said, "shards": entries}
         place.write_bytes("manifest.json", json.dumps(manifest).encode())
         return tmp_path / name

@@ -93,7 +93,7 @@ def test_other_tokenizers_and_rows_are_refused(code, make_texts, tmp_path):
         ablate(AblationConfig((code, wide)))
     other = make_texts("other", CODE[:50], CODE[50:])
     manifest = json.loads((other / "manifest.json").read_text())
-    manifest["tokenizer"]["sha256"] = "ab" * 32
+    manifest["tokenizer"]["identity"] = "ab" * 32
     (other / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match="tokenizer abab") as caught:
         ablate(AblationConfig((code, code + "/"), (str(other),)))
