@@ -1,9 +1,9 @@
 """Prefixes: what stands before a document: its language, repository, path and stars, each with a probability.
 
 StarCoder puts each of repository, path and stars before a file by special tokens, stars in five buckets (arXiv
-2305.06161; bigcode-dataset, preprocessing/add_content_with_meta.py), with probability 0.2 each (not verified); CodeGen puts
-the language before BIGQUERY files (arXiv 2203.13474). Without tokens a prefix is lines of comment in the file's own
-language. It is encoded apart from the text, so that where the text begins is known.
+2305.06161; bigcode-dataset, preprocessing/add_content_with_meta.py), with probability 0.2 each (not verified); CodeGen
+puts the language before BIGQUERY files (arXiv 2203.13474). Without tokens a prefix is lines of comment in the file's
+own language. It is encoded apart from the text, so that where the text begins is known.
 """
 
 from __future__ import annotations

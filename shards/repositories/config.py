@@ -13,8 +13,8 @@ class RepositoryConfig:
     """Whether the files of a repository are one document, in which order, and what stands before each.
 
     ``join``: the switch. ``order``: "imports" puts a file behind those it imports (DeepSeek-Coder, arXiv 2401.14196),
-    "tree" goes by path. ``comment``: the path as a comment in the file's language before each file; ``token``: a special
-    token before each file ("" for none). Files of the two splits are never joined.
+    "tree" goes by path. ``comment``: the path as a comment in the file's language before each file; ``token``: a
+    special token before each file ("" for none). Files of the two splits are never joined.
     """
 
     join: bool = False

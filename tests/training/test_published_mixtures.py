@@ -63,7 +63,7 @@ def test_long_contexts_are_a_stream_of_their_own():
 def test_codegens_curriculum_has_one_source_after_the_other():
     """NL, then Multi, then Mono: 350 k, 150 k and 150 k steps of 1,024 rows of 2,048.
 
-    The first two are jaxformer's configurations (codegen_350M_nl.json, codegen_350M_multi.json); Mono's is not verified.
+    The first two are in jaxformer's configurations (codegen_350M_nl, codegen_350M_multi); Mono's is not verified.
     """
     steps = {"nl": 350_000, "multi": 150_000, "mono": 150_000}
     members = tuple(Member(name, 10_000_000) for name in steps)
