@@ -135,7 +135,11 @@ def _several(members: Members) -> np.ndarray:
 def excused(members: Members, dataset: Finished) -> tuple[np.ndarray, np.ndarray]:
     """Files that may be missing, and those that may lack their end: packing says that it dropped something there."""
     none, every = np.zeros(members.files.num_rows, np.bool_), np.ones(members.files.num_rows, np.bool_)
-    gone = np.asarray(pc.equal(members.files.column("size"), 0)) if members.pieces.grouped else none
+    gone = (
+        np.asarray(pc.fill_null(pc.equal(members.files.column("size"), 0), False))
+        if members.pieces.grouped
+        else none
+    )
     dropped, pack = dataset.section("tokens", "dropped"), dataset.section("recipe", "pack")
     if dropped.get("overlong") and members.pieces.grouped:
         return every, every

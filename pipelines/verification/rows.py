@@ -81,6 +81,9 @@ def check_rows(dataset: Finished, watch: Watch) -> tuple[Check, Pieces]:
         grouped = grouped or shard.metadata.get("thresher.grouped") == "1"
         problems += [f"shards/{entry['name']}: {line}" for line in said]
         rows += entry["rows"]
+    if len({one is None for one in notes}) > 1:
+        problems.append("shards: some note transforms of their documents and some do not")
+        notes = []
     names = tuple(entry["name"] for entry in listed)
     pieces = Pieces(names, _joined(found), tuple(unread), joined_notes(notes), grouped)
     return Check("rows and spans", counted(rows, "row"), some(problems)), pieces

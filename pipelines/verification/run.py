@@ -63,5 +63,5 @@ def _members(dataset: Finished, pieces: Pieces, sample: int | None, watch: Watch
         return [*checks, *(Check(name, "", (), "the documents are not here") for name in ("texts", NAME))]
     try:
         return [*checks, *check_texts(dataset, members, sample, watch)]
-    except (OutputError, pa.ArrowException, OSError, ValueError) as error:
+    except (OutputError, pa.ArrowException, OSError, LookupError, ValueError) as error:
         return [*checks, unreadable(OutputError(f"cannot be read: {' '.join(str(error).split())}"))]

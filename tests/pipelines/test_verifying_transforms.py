@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from columns.files import Place
+from columns.tables import write_arrow
 from pipelines.verification import verify_dataset
 from pipelines.verification.searching import Search, Seen
 from pipelines.verification.spelled import Expected, Noted, Spelling
@@ -316,6 +317,18 @@ def test_a_repository_in_the_wrong_shard_is_found(joined, tmp_path):
     copy.child("shards").write_bytes(full[1], one)
     said = failed(copy, sample=1)
     assert any("lies in the shard of another repository" in line for line in said["joined files"])
+
+
+def test_shards_that_say_nothing_of_transforms_beside_others_are_found(joined, tmp_path):
+    shutil.copytree(joined.local, tmp_path / "copy")
+    copy = Place(str(tmp_path / "copy"))
+    name = next(shard.name for shard in ShardSet(copy.url).shards if shard.rows)
+    shard = ShardSet(copy.url).shards[ShardSet(copy.url).names.index(name)]
+    schema = pa.schema(list(shard.reader.schema)[:5], shard.reader.schema.metadata)
+    batches = [batch.select(schema.names).replace_schema_metadata(schema.metadata) for batch in shard.batches]
+    write_arrow(copy.child("shards"), name, batches, schema)
+    said = failed(copy, sample=1)
+    assert "shards: some note transforms of their documents and some do not" in said["rows and spans"]
 
 
 @pytest.fixture(scope="module")
