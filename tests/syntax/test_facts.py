@@ -347,7 +347,7 @@ def test_no_variable_works_where_upstream_never_fires(language, text, none):
 
 # -- hostile texts
 
-RANDOM = bytes(random.Random(0).getrandbits(8) for _ in range(400_000)).decode("latin-1")
+RANDOM = random.Random(0).randbytes(400_000).decode("latin-1")
 NESTED = "(" * 100_000
 HOSTILE = [
     ("random bytes", "python", RANDOM, "ok"),
