@@ -1,4 +1,4 @@
-"""Fixtures every room's tests share."""
+"""Fixtures every room's tests share, and which worker runs what."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ settings.register_profile(
 settings.load_profile("thresher")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker: it makes the file's fixtures, and compiles its kernels, once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

@@ -170,6 +170,12 @@ def test_ci_runs_readme_s_test_command_and_nothing_else():
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
+def test_files_stay_on_one_worker(request):
+    """A pytest that pytest-xdist does not know drops the groups silently; every worker then makes every fixture."""
+    grouped = getattr(request.config.option, "loadgroup", False)
+    assert request.node.nodeid.endswith("@tests/test_repository.py") == grouped
+
+
 def test_every_make_target_is_documented():
     phony, _ = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "CONTRIBUTING.md"))
