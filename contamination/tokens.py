@@ -96,8 +96,7 @@ def tokens(content: pa.Array, language: pa.Array, families: np.ndarray | None = 
     """
     data, offsets = text_buffers(content)
     numbers = language_numbers(language)
-    table = token_table()
-    named = np.where(numbers < 0, np.uint64(0), (table.family[numbers] + 1).astype(np.uint64) * NAME)
+    table, named = token_table(), _families(numbers)
     if families is not None:
         numbers = np.where(np.isin(named, families), numbers, -1)
     marks = np.zeros(int(offsets[-1] - offsets[0]), np.uint8)
@@ -113,7 +112,12 @@ def family_of(language: str) -> np.uint64:
     >>> bool(family_of("c") == family_of("c++"))
     True
     """
-    return np.uint64(tokens(pa.array([""], pa.large_string()), pa.array([language])).families[0])
+    return np.uint64(_families(language_numbers(pa.array([language])))[0])
+
+
+def _families(numbers: np.ndarray) -> np.ndarray:
+    """Equal for languages whose tokens can be compared, 0 without a lexer."""
+    return np.where(numbers < 0, np.uint64(0), (token_table().family[numbers] + 1).astype(np.uint64) * NAME)
 
 
 @cache

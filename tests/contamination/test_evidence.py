@@ -214,9 +214,10 @@ def test_pieces_and_allowed_texts():
 
 
 @pytest.mark.parametrize(
-    "index", [index_tasks([], [WORDS]), index_tasks([suite(Task("a"))], [WORDS]), index_tasks([SUITE], [])]
-)
-def test_empty_indexes_find_nothing(index):
+    ("suites", "kinds"), [([], [WORDS]), ([suite(Task("a"))], [WORDS]), ([SUITE], [])],
+)  # fmt: skip
+def test_empty_indexes_find_nothing(suites, kinds):
+    index = index_tasks(suites, kinds)
     found = evidence(texts_of(PROGRAM, None), pa.array(["python", None]), index)
     assert (found.num_rows, found.schema) == (0, EVIDENCE)
 
