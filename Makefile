@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 DEMO := build/demo
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -18,10 +19,10 @@ demo: $(VENV)/.installed
 	$(BIN)/thresher build codex --input "$$stdlib" --input "$$site_packages" --output $(DEMO)
 
 test: $(VENV)/.installed-test
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	@$(PYTEST)
 
 quick: $(VENV)/.installed-test
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

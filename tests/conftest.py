@@ -13,15 +13,27 @@ settings.register_profile(
 )
 settings.load_profile("thresher")
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+FIRST = ("test_repository.py", "training", "sources", "pipelines")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker: it makes the file's fixtures, and compiles its kernels, once."""
+    """Keep the tests of a file on one worker: it makes the file's fixtures, and compiles its kernels, once.
+
+    While the examples of all modules compile the kernels on one worker, the others run what needs few of them. Long
+    files follow, and many short ones come last, so that no worker waits for another at the end.
+    """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    room = item.path.relative_to(HERE).parts[0]
+    return FIRST.index(room) if room in FIRST else len(FIRST)
 
 
 @pytest.fixture(scope="session")
