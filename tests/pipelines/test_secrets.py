@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while self.process.poll() is None:
+            time.sleep(0.005)
             parents, lines = {}, {}
             for folder in Path("/proc").iterdir():
                 if folder.name.isdigit():
