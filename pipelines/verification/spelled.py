@@ -12,6 +12,8 @@ from columns.errors import ThresherError
 from shards import Tokenizer, TransformConfig
 from shards.infilling import PLAIN, original_text
 
+UNREADABLE = (ThresherError, ValueError, LookupError, OverflowError)
+
 
 class Noted(NamedTuple):
     """What shards say of a transformed document: its form, the tokens before its text, and how many it has."""
@@ -42,7 +44,7 @@ class Spelling:
         body, _ = self._body(ids, noted)
         try:
             return self._original(body, noted)
-        except (ThresherError, ValueError, LookupError, OverflowError):
+        except UNREADABLE:
             return None
 
     def problems(self, ids: np.ndarray, expected: Expected, noted: Noted | None) -> Iterator[str]:
@@ -74,16 +76,16 @@ class Spelling:
         return original_text(body, form, self.tokenizer, self.transforms.infill)
 
     def _compared(self, body: np.ndarray, expected: Expected, noted: Noted | None) -> Iterator[str]:
-        same = np.array_equal(body, expected.ids)
         try:
             spelled = self._original(body, noted) == expected.text
-        except (ThresherError, ValueError, LookupError, OverflowError) as error:
-            spelled, same = False, False
+        except UNREADABLE as error:
             yield f"its tokens cannot be read: {' '.join(str(error).split())}"
             return
-        if not spelled and not same:
+        if np.array_equal(body, expected.ids):
+            return
+        if not spelled:
             yield f"its tokens spell another text, from token {apart(body, expected.ids):,} of the text on"
-        elif not same and noted is not None and noted.form != PLAIN:
+        elif noted is not None and noted.form != PLAIN:
             yield "its middle is not where the shard says"
 
 
