@@ -236,8 +236,11 @@ def test_streams_sessions_workers_and_failures_change_no_byte(tmp_path):
         storage = FakeStorage(table_batches(streams), scanned=200_000)
         storage.failures = {0: [(6, grpc.StatusCode.UNAVAILABLE)]}
         with serving(rest, storage) as config:
-            access = access_file(tmp_path, config)
-            done = built(tmp_path, f"bigquery:{TABLE}", access, "--yes", *options, output=name)
+            spec, access = f"bigquery:{TABLE}", access_file(tmp_path, config)
+            ingest = arguments(tmp_path, spec, access, "--yes", *options, output=name)[1:]
+            read = command("run", "ingest", *ingest)
+            assert read.returncode == 0, read.stderr
+            done = built(tmp_path, spec, access, "--yes", "--workers", "1", output=name)
         assert done.returncode == 0, done.stderr
         found[name] = dataset(tmp_path / name)
     assert len(documents(tmp_path / "one")) == 60
