@@ -30,7 +30,7 @@ TRAPS = {
     "ingest-writing": ("pipelines.ingest", "WritePart", 2),
     "measure": ("pipelines.measure", "MeasurePart", 2),
     "link": ("pipelines.link", "PairBuckets", 1),
-    "link-verifying": ("pipelines.link", "WriteLinks", 5),
+    "link-verifying": ("pipelines.link", "WriteLinks", 2),
     "decide-components": ("pipelines.components", "JoinLinks", 0),
     "decide-keepers": ("pipelines.keepers", "Keepers", 0),
     "decide": ("pipelines.decide", "LedgerPart", 2),
