@@ -22,7 +22,8 @@ _DAMAGED = "the shard was changed, damaged or copied only in part: copy it again
 class MappedShard:
     """``table int64[batches, 4]`` of addresses, ``batch_rows`` rows in each batch but the last.
 
-    ``held`` is the mapping itself. ``dtype`` is uint16 or uint32.
+    ``held`` is the mapping itself. ``dtype`` is uint16 or uint32. ``tokenizer`` is the identity of what made the ids,
+    empty where the shard does not say.
     """
 
     rows: int
@@ -31,6 +32,7 @@ class MappedShard:
     dtype: np.dtype
     table: np.ndarray
     held: Any
+    tokenizer: str = ""
 
 
 def map_shard(path: Path, name: str) -> MappedShard:
@@ -52,7 +54,9 @@ def map_shard(path: Path, name: str) -> MappedShard:
         raise InputError(f"{name}: record batches of unequal sizes {sorted(sizes)}")
     table = np.array([_addresses(batch) for batch in batches], np.int64).reshape(-1, 4)
     size = max(sizes) if sizes else max(rows, 1)
-    return MappedShard(rows, size, ids.list_size, np.dtype(ids.value_type.to_pandas_dtype()), table, held)
+    tokenizer = (reader.schema.metadata or {}).get(b"thresher.tokenizer_sha256", b"").decode()
+    dtype = np.dtype(ids.value_type.to_pandas_dtype())
+    return MappedShard(rows, size, ids.list_size, dtype, table, held, tokenizer)
 
 
 def _expect(schema: pa.Schema, name: str) -> None:

@@ -59,6 +59,7 @@ class RowStore:
         self._row_starts = np.cumsum([0, *(shard.rows or 0 for shard in self.shards)], dtype=np.int64)
         self._open: OrderedDict[int, MappedShard] = OrderedDict()
         self._seen: tuple[int, np.dtype] | None = None
+        self._tokenizer = ""
         self.pool = Pool()
         self._checked: set[int] = set()
         self._batch_starts, self._batch_rows = np.zeros(count, np.int64), np.zeros(count, np.int64)
@@ -169,6 +170,14 @@ class RowStore:
             raise InputError(
                 f"{shard.path}: expected rows of {width} {dtype}, got {mapped.seq_len} {mapped.dtype}",
                 hint="sources of one mixture are tokenised alike and packed to one length",
+            )
+        self._tokenizer = self._tokenizer or mapped.tokenizer
+        if mapped.tokenizer not in ("", self._tokenizer):
+            what = (
+                f"{shard.path}: expected ids of tokenizer {self._tokenizer[:12]}, got {mapped.tokenizer[:12]}"
+            )
+            raise InputError(
+                what, hint="sources of one mixture have one tokenizer: build them with the same one"
             )
         self._open[at] = mapped
         self._batch_rows[at] = mapped.batch_rows

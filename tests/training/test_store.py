@@ -254,3 +254,31 @@ def test_padding_on_the_left(tmp_path):
     (batch,) = open_shard(str(tmp_path / "shards"), NAME).batches
     assert rows_of(batch, Pool()).spans.tolist() == found.spans.tolist()
     assert rows_of(batch.slice(1), Pool()).spans.tolist() == found.spans[1:].tolist()
+
+
+def retold(path, **said):
+    """The shard once more with other words about itself."""
+    table = pa.ipc.open_file(str(path)).read_all()
+    words = {
+        **table.schema.metadata,
+        **{f"thresher.{name}".encode(): word.encode() for name, word in said.items()},
+    }
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema.with_metadata(words)) as writer,
+    ):
+        writer.write_table(table.replace_schema_metadata(words), max_chunksize=4)
+    return path
+
+
+def test_ids_of_two_tokenizers_are_not_mixed(copy):
+    first, second, third = sorted((copy / "shards").glob("train-*.arrow"))
+    retold(second, tokenizer_sha256="f" * 64)
+    store = RowStore(shard_files([str(first), str(second)]))
+    with pytest.raises(InputError, match=f"{second}: expected ids of tokenizer 0000.*, got ffff"):
+        store.gather(np.array([0, 10]))
+    retold(third, tokenizer_sha256="")
+    assert RowStore(shard_files([str(first), str(third)])).gather(np.array([0, 10])).ids[:, 0].tolist() == [
+        0,
+        17,
+    ]
