@@ -319,7 +319,7 @@ def test_own_code_that_fails_on_real_files_says_where(function, how, tree, tmp_p
 def test_a_killed_licence_stage_is_finished_by_the_same_command(folder, tree, built, tmp_path):
     source, output = ("--input", str(tree)), ("--output", str(tmp_path / "out"))
     arguments = ("build", recipe(folder, EVERYTHING), *source, *output, "--workers", "1")
-    trap = TRAP.format(module="pipelines.licenses", name="LicensePart", after=2)
+    trap = TRAP.format(module="pipelines.licenses", name="LicensePart", after=1)
     killed = command(*arguments, prelude=trap)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert_same(build(folder, tmp_path / "out", [tree], text=EVERYTHING), built)
