@@ -9,12 +9,21 @@ from columns.files import Place
 from pipelines import card
 from pipelines.finished import Finished
 from shards import PackConfig
-from shards.exports import FORMATS, Exported, Source, import_documents, read_flat, read_megatron
+from shards.exports import (
+    FORMATS,
+    ROWS,
+    Exported,
+    Source,
+    import_documents,
+    read_flat,
+    read_megatron,
+    read_rows,
+)
 from shards.exports.hugging_face import configs
 from shards.format import SPLITS
 
 README = "README.md"
-IMPORTS = ("megatron", "bin")
+IMPORTS = ("bin", "megatron", *ROWS)
 
 
 def export(place: Place, name: str, output: Place) -> Mapping[str, Exported]:
@@ -58,15 +67,21 @@ def import_tokens(
     eot_id: int,
     vocab_size: int,
     dtype: str = "uint16",
+    whole: bool = False,
 ) -> Mapping[str, object]:
-    """Make a dataset of token files: ``megatron`` (a prefix of .bin and .idx) or ``bin`` (ids without a header).
+    """Make a dataset of token files: ``megatron`` (a prefix of .bin and .idx), ``bin`` (ids without a header) or rows.
 
-    Returns the account of tokens. `InputError` names what cannot be read; `OutputError` for an output with files.
+    ``dtype`` is that of a bin file; ``whole``: a row holds whole documents (`shards.exports.read_rows`). Returns the
+    account of tokens. `InputError` names what cannot be read; `OutputError` for an output with files.
     """
     if name not in IMPORTS:
         raise InputError(f"no format {name} to import", hint=f"formats: {', '.join(IMPORTS)}")
     if output.names():
         raise OutputError(f"{output.url}: not empty", hint="give a new folder for --output")
-    prefix = source.removesuffix(".bin").removesuffix(".idx")
-    documents = read_megatron(prefix, eot_id) if name == "megatron" else read_flat(source, eot_id, dtype)
+    if name == "megatron":
+        documents = read_megatron(source.removesuffix(".bin").removesuffix(".idx"), eot_id)
+    elif name == "bin":
+        documents = read_flat(source, eot_id, dtype)
+    else:
+        documents = read_rows(ROWS[name](source), eot_id, source, whole=whole)
     return import_documents(documents, output, config, eot_id=eot_id, vocab_size=vocab_size).tokens

@@ -43,13 +43,19 @@ def export(
 
 @app.command("import")
 def import_(
-    source: Annotated[str, typer.Argument(help="PREFIX of .bin and .idx, or a .bin file", metavar="SOURCE")],
+    source: Annotated[
+        str,
+        typer.Argument(help="PREFIX of .bin and .idx, a file, or a split's folder", metavar="SOURCE"),
+    ],
     form: Annotated[str, typer.Option("--format", help=", ".join(exporting.IMPORTS), metavar="FORMAT")],
     output: Output,
     eot: Annotated[int, typer.Option(help="the id that ends documents", min=0)],
     vocab_size: Annotated[int, typer.Option(help="ids of the vocabulary", min=1)],
     seq_len: Annotated[int, typer.Option(help="ids per row", min=1)] = 2048,
     dtype: Annotated[str, typer.Option(help="of a bin file: uint16 or uint32")] = "uint16",
+    whole_rows: Annotated[
+        bool, typer.Option("--whole-rows", help="no document goes on in the next row")
+    ] = False,
     validation: Annotated[float, typer.Option(help="share of documents for validation", min=0, max=1)] = 0.01,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +70,7 @@ def import_(
         seq_len=seq_len, tail="pad", validation_fraction=validation, shard_tokens=shard_tokens
     )
     found = exporting.import_tokens(
-        source, form, Place(output), config, eot_id=eot, vocab_size=vocab_size, dtype=dtype
+        source, form, Place(output), config, eot_id=eot, vocab_size=vocab_size, dtype=dtype, whole=whole_rows
     )
     if as_json:
         print_json(found)

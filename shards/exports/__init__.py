@@ -3,7 +3,7 @@
 * `source` – `Source`: the rows or documents of one split, in order; `Exported`: what was written.
 * by row: `mds` (MosaicML Streaming), `hugging_face` (`datasets`), `tfrecord` (jaxformer), `webdataset`.
 * by document: `megatron` (``.bin`` and ``.idx``), `flat` (nanoGPT's ``.bin``), `ragged` (zstd, for archives).
-* `reading`, `importing` – `read_megatron`, `read_flat`, `import_documents`: the way back.
+* `reading`, `rows`, `importing` – `read_megatron`, `read_flat`, `ROWS` and `read_rows`, `import_documents`: back.
 
 The same shards give the same bytes. `FORMATS` names the writers.
 """
@@ -14,7 +14,8 @@ from shards.exports.importing import import_documents
 from shards.exports.mds import write_mds
 from shards.exports.megatron import write_megatron
 from shards.exports.ragged import write_ragged
-from shards.exports.reading import read_flat, read_megatron
+from shards.exports.reading import read_flat, read_megatron, read_rows
+from shards.exports.rows import ROWS
 from shards.exports.source import Exported, Source, Writer
 from shards.exports.tfrecord import write_tfrecord
 from shards.exports.webdataset import write_webdataset
@@ -30,6 +31,7 @@ FORMATS: dict[str, Writer] = {
 }
 
 __all__ = [
-    "FORMATS", "Exported", "Source", "Writer", "import_documents", "read_flat", "read_megatron", "write_flat",
-    "write_hugging_face", "write_mds", "write_megatron", "write_ragged", "write_tfrecord", "write_webdataset",
+    "FORMATS", "ROWS", "Exported", "Source", "Writer", "import_documents", "read_flat", "read_megatron", "read_rows",
+    "write_flat", "write_hugging_face",
+    "write_mds", "write_megatron", "write_ragged", "write_tfrecord", "write_webdataset",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +74,31 @@ def read_flat(path: str, eot_id: int, dtype: str = "uint16") -> Documents:
     return _documents(data, np.append(0, ends), eot_id, path)
 
 
+def read_rows(rows: Iterable[np.ndarray], eot_id: int, name: str, *, whole: bool = False) -> Documents:
+    """The documents of rows as one stream, cut behind each end of text, which is taken off.
+
+    ``whole``: a row's end ends a document, too; otherwise it goes on in the next row. Ends of text without a
+    document before them are padding. Memory: the ids twice.
+    """
+    held = [np.asarray(row) for row in rows]
+    lengths = np.array([len(row) for row in held], np.int64)
+    data = np.concatenate(held) if held else np.zeros(0, np.uint16)
+    ended = data == eot_id
+    ends = np.zeros(len(data), np.bool_)
+    if whole:
+        ends[(np.cumsum(lengths) - 1)[lengths > 0]] = True
+    padding = ended & np.concatenate([[True], (ended | ends)[:-1]]) if len(data) else ended
+    data, last = data[~padding], (ended | ends)[~padding]
+    bounds = np.unique(np.concatenate([[0], np.flatnonzero(last) + 1, [len(data)]]))
+    return _documents(data, bounds, eot_id, name)
+
+
 def _documents(data: np.ndarray, bounds: np.ndarray, eot_id: int, name: str) -> Documents:
     """Documents between the bounds; an end of text at their end is left out."""
     if len(data) and int(data.min()) < 0:
         raise InputError(f"{name}: an id is negative")
+    if len(data) and int(data.max()) > 0xFFFFFFFF:
+        raise InputError(f"{name}: id {int(data.max())} does not fit 32 bits")
     wide = data.dtype.itemsize > 2 and len(data) and int(data.max()) > 0xFFFF
     ended = np.zeros(len(bounds) - 1, np.bool_)
     there = np.diff(bounds) > 0

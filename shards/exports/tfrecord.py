@@ -10,12 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from columns.errors import InputError
 from columns.files import Place
 from shards.exports.source import Exported, Source, row_tokens
 
 _POLYNOMIAL = 0x82F63B78
 _MASK_DELTA = 0xA282EAD8
 _HEAD = 64
+_BYTES = 2
 
 
 def write_tfrecord(source: Source, place: Place) -> Exported:
@@ -35,6 +37,52 @@ def records(ids: np.ndarray) -> bytes:
     """Records of rows, ``uint16|uint32[n, seq_len]``, one behind the other."""
     out = np.empty(len(ids) * (_HEAD + 5 * ids.shape[1]), np.uint8)
     return out[: _fill(ids, TABLE, out)].tobytes()
+
+
+def ids_of(message: bytes) -> np.ndarray:
+    """The ids of a message, ``int64[n]``; none where it has no list of whole numbers ``text``.
+
+    >>> ids_of(records(np.array([[5, 300]], np.uint16))[12:-4]).tolist()
+    [5, 300]
+    """
+    for features in _parts(message, 1):
+        for entry in _parts(features, 1):
+            if b"text" in _parts(entry, 1):
+                lists = [part for feature in _parts(entry, 2) for part in _parts(feature, 3)]
+                packed = b"".join(part for one in lists for part in _parts(one, 1))
+                return _whole_numbers(np.frombuffer(packed, np.uint8))
+    return np.zeros(0, np.int64)
+
+
+def _parts(message: bytes, wanted: int) -> list[bytes]:
+    """The values of a field that is bytes or a message, by its number; InputError for anything else."""
+    found, at = [], 0
+    while at < len(message):
+        tag, size, at = message[at], 0, at + 1
+        for shift in range(0, 70, 7):
+            if at >= len(message) or tag & 7 != _BYTES:
+                raise InputError("not a tf.train.Example of packed lists")
+            size, at = size | (message[at] & 127) << shift, at + 1
+            if message[at - 1] < 128:
+                break
+        if tag >> 3 == wanted:
+            found.append(message[at : at + size])
+        at += size
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _whole_numbers(data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Varints one behind the other, ``uint8[b] -> int64[n]``."""
+    found = np.empty(len(data), np.int64)
+    count, value, shift = 0, np.uint64(0), np.uint64(0)
+    for byte in data:
+        value |= np.uint64(byte & np.uint8(127)) << shift
+        shift += np.uint64(7)
+        if byte < 128:
+            found[count] = np.int64(value)
+            count, value, shift = count + 1, np.uint64(0), np.uint64(0)
+    return found[:count]
 
 
 def crc_table() -> np.ndarray:

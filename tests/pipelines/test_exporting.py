@@ -70,8 +70,8 @@ def test_refusals(place, tmp_path):
         export(place, "parquet", Place(str(tmp_path)))
     with pytest.raises(OutputError, match=r"no manifest\.json"):
         export(Place(str(tmp_path)), "bin", Place(str(tmp_path / "out")))
-    with pytest.raises(InputError, match="no format mds to import"):
-        import_tokens("x", "mds", Place(str(tmp_path)), PackConfig(), eot_id=0, vocab_size=1)
+    with pytest.raises(InputError, match="no format ragged to import"):
+        import_tokens("x", "ragged", Place(str(tmp_path)), PackConfig(), eot_id=0, vocab_size=1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").write_text("x")
     for refused in (

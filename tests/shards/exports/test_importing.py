@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from columns.errors import InputError
 from columns.files import Place
-from shards.exports import FORMATS, Source, import_documents, read_flat, read_megatron
+from shards.exports import FORMATS, ROWS, Source, import_documents, read_flat, read_megatron, read_rows
 from shards.exports.identity import identities
 from shards.manifest import read_manifest, verify
 from shards.packing import Documents, PackConfig
@@ -46,6 +49,110 @@ def test_what_was_exported_comes_back(made, tmp_path, name, dtype):
         back.ids[start:end].tolist() for start, end in zip(back.offsets, back.offsets[1:], strict=False)
     ]
     assert [[*one, 0] for one in given_ids] == [one.ids.tolist() for one in source.documents()]
+
+
+SOURCES = {"huggingface": "train", "mds": "train", "tfrecord": "train.index", "webdataset": ""}
+
+
+def lists_of(found: Documents) -> list[list[int]]:
+    bounds = found.offsets.tolist()
+    return [found.ids[start:end].tolist() for start, end in pairwise(bounds)]
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+def test_rows_that_were_exported_come_back_as_documents(made, tmp_path, name, dtype):
+    source, out = made(dtype), Place(str(tmp_path / "out"))
+    FORMATS[name](source, out)
+    found = read_rows(ROWS[name](out.path(SOURCES[name]).rstrip("/")), 0, name)
+    expected = [one.ids.tolist() for one in source.documents() if len(one.ids) > 1]
+    assert [[*one, 0] for one in lists_of(found)] == expected
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_padding_on_the_left_is_left_out(made, tmp_path, name):
+    source, out = made(lengths=[3, 9, 14], method="single", pad="left"), Place(str(tmp_path / "out"))
+    FORMATS[name](source, out)
+    found = read_rows(ROWS[name](out.path(SOURCES[name]).rstrip("/")), 0, name, whole=True)
+    assert [[*one, 0] for one in lists_of(found)] == [one.ids.tolist() for one in source.documents()]
+
+
+def test_ids_that_no_model_has_are_refused():
+    with pytest.raises(InputError, match="rows: id 4294967296 does not fit 32 bits"):
+        read_rows([np.array([1, 2**32])], 0, "rows")
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3), max_size=6), max_size=8), st.booleans())
+def test_rows_are_cut_where_the_slow_twin_cuts_them(rows, whole):
+    expected, held = [], []
+    for row in rows:
+        for number in row:
+            if number:
+                held.append(number)
+            if not number and held:
+                expected.append(held)
+                held = []
+        if whole and held:
+            expected.append(held)
+            held = []
+    expected += [held] if held else []
+    given_rows = [np.array(row, np.uint16) for row in rows]
+    assert lists_of(read_rows(given_rows, 0, "rows", whole=whole)) == expected
+
+
+def test_mds_of_other_writers(tmp_path):
+    """LLM Foundry's older layout: int64 bytes without a fixed size, beside another column."""
+    text = json.dumps({}).encode()
+    samples = []
+    for ids, word in (([5, 6, 0], b"one"), ([7, 0], b"second")):
+        body = np.array(ids, "<i8").tobytes()
+        samples.append(np.array([len(word), len(body)], "<u4").tobytes() + word + body)
+    first = 4 + 4 * 3 + len(text)
+    ends = first + np.cumsum([0, *map(len, samples)])
+    data = np.uint32(2).tobytes() + ends.astype("<u4").tobytes() + text + b"".join(samples)
+    (tmp_path / "shard.00000.mds").write_bytes(data)
+    entry = {
+        "column_encodings": ["str", "bytes"], "column_names": ["set", "tokens"], "column_sizes": [None, None],
+        "raw_data": {"basename": "shard.00000.mds"}, "samples": 2, "zip_data": None,
+    }  # fmt: skip
+    (tmp_path / "index.json").write_text(json.dumps({"shards": [entry], "version": 2}))
+    assert [row.tolist() for row in ROWS["mds"](str(tmp_path))] == [[5, 6, 0], [7, 0]]
+    (tmp_path / "shard.00000.mds").write_bytes(data[:-1])
+    with pytest.raises(InputError, match=r"shard\.00000\.mds: ends at byte"):
+        list(ROWS["mds"](str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "said"),
+    [
+        ("mds", "index.json", "expected shards"),
+        ("huggingface", "state.json", "expected _data_files"),
+        ("tfrecord", "x.tfrecords", "damaged at byte 0"),
+        ("webdataset", "x.tar", "not a tar archive"),
+    ],
+)
+def test_what_is_not_of_the_format_is_named(tmp_path, name, file, said):
+    path = tmp_path / file
+    path.write_bytes(b"[1, 2, 3] and nothing that anybody would expect to find here")
+    source = str(tmp_path if file.endswith("json") else path)
+    with pytest.raises(InputError, match=f"{path}: {said}"):
+        list(ROWS[name](source))
+    path.unlink()
+    if not file.endswith("tar"):
+        with pytest.raises(InputError, match="missing"):
+            list(ROWS[name](source))
+
+
+def test_damage_inside_a_record_is_found(made, tmp_path):
+    out = Place(str(tmp_path / "out"))
+    FORMATS["tfrecord"](made(), out)
+    path = next((tmp_path / "out").glob("*.tfrecords"))
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged between bytes 0 and"):
+        list(ROWS["tfrecord"](str(path)))
 
 
 @settings(max_examples=15, deadline=None)

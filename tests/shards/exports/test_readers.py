@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from columns.files import Place
-from shards.exports import FORMATS
+from shards.exports import FORMATS, ROWS, read_rows
 
 DTYPES = [np.uint16, np.uint32]
 
@@ -118,3 +118,55 @@ def test_nanogpt_reads_by_memmap(made, out):
     FORMATS["bin"](source, out)
     data = np.memmap(out.path("train.bin"), dtype=np.uint16, mode="r")
     assert data[: len(next(source.documents()).ids)].tolist() == next(source.documents()).ids.tolist()
+
+
+ROW_LISTS = [[5, 6, 0, 7], [8, 0, 9, 0], [1, 2, 0, 0]]
+DOCUMENTS = [[5, 6], [7, 8], [9], [1, 2]]
+WRITERS = {
+    "mds": ("streaming", """
+import json
+import numpy as np
+from streaming import MDSWriter
+with MDSWriter(out={folder!r}, columns={{"tokens": "ndarray:uint16:4"}}) as writer:
+    for row in {rows}:
+        writer.write({{"tokens": np.array(row, np.uint16)}})
+print(json.dumps(1))
+"""),
+    "huggingface": ("datasets", """
+import json
+import datasets
+datasets.Dataset.from_dict({{"input_ids": {rows}}}).save_to_disk({folder!r})
+print(json.dumps(1))
+"""),
+    "tfrecord": ("tensorflow", """
+import json
+import tensorflow as tf
+with tf.io.TFRecordWriter({folder!r} + "/x.tfrecords") as writer:
+    for row in {rows}:
+        feature = tf.train.Feature(int64_list=tf.train.Int64List(value=row))
+        example = tf.train.Example(features=tf.train.Features(feature={{"text": feature}}))
+        writer.write(example.SerializeToString())
+print(json.dumps(1))
+"""),
+    "webdataset": ("webdataset", """
+import json
+import numpy as np
+import webdataset
+with webdataset.TarWriter({folder!r} + "/x.tar") as sink:
+    for at, row in enumerate({rows}):
+        sink.write({{"__key__": f"{{at:06d}}", "npy": np.array(row, np.uint16)}})
+print(json.dumps(1))
+"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_rows_that_the_library_wrote_are_read(tmp_path, ask, name):
+    module, program = WRITERS[name]
+    folder = tmp_path / "theirs"
+    if name in ("tfrecord", "webdataset"):
+        folder.mkdir()
+    ask(module, module, program.format(folder=str(folder), rows=ROW_LISTS))
+    source = str(folder / "x.tfrecords") if name == "tfrecord" else str(folder)
+    found = read_rows(ROWS[name](source), 0, name)
+    assert [part.tolist() for part in np.split(found.ids, found.offsets[1:-1])] == DOCUMENTS
