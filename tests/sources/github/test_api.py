@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crawling import paths, read_source, states
@@ -269,6 +270,17 @@ def _command_lines(seen: set[bytes], stop: threading.Event) -> None:
         time.sleep(0.002)
 
 
+def _recording(started: list[bytes]) -> type[subprocess.Popen[bytes]]:
+    """`subprocess.Popen` that writes down what it starts: a program may be gone before /proc is looked at."""
+
+    class Recording(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, args: Any, *more: Any, **given: Any) -> None:
+            started.append(repr(args).encode())
+            super().__init__(args, *more, **given)
+
+    return Recording
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads command lines from /proc")
 def test_the_token_is_nowhere(one, make, source, api, upstream, tmp_path, monkeypatch, said, caplog, capfd):
     monkeypatch.setenv("GITHUB_TOKEN", SECRET)
@@ -281,6 +293,8 @@ def test_the_token_is_nowhere(one, make, source, api, upstream, tmp_path, monkey
     api.before(one, 429, {"message": SECRET}, Retry_After="3")
     api.only("/repos/many/r3", 500, {"message": SECRET})
     lines: set[bytes] = set()
+    started: list[bytes] = []
+    monkeypatch.setattr(subprocess, "Popen", _recording(started))
     stop = threading.Event()
     watcher = threading.Thread(target=_command_lines, args=(lines, stop))
     watcher.start()
@@ -291,10 +305,10 @@ def test_the_token_is_nowhere(one, make, source, api, upstream, tmp_path, monkey
         stop.set()
         watcher.join()
     assert skipped == {"repository_failed": 1, "repository_gone": 1}
-    assert any(b"index-pack" in line for line in lines)
+    assert any(b"index-pack" in line for line in started)
     written = b"".join(path.read_bytes() for path in Path(crawled.github.store).rglob("*") if path.is_file())
     shown = [repr(crawled), repr(listing), crawled.spec, caplog.text, *capfd.readouterr(), *said]
-    assert SECRET.encode() not in written + b"".join(lines)
+    assert SECRET.encode() not in written + b"".join(lines) + b"".join(started)
     assert not any(SECRET in text for text in shown)
     assert not any(SECRET in json.dumps(headers) for headers in upstream.headers)
     assert all(headers.get("Authorization") == f"Bearer {SECRET}" for _, headers in api.seen)
