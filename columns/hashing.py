@@ -7,7 +7,8 @@ History of the choice (changing any of these changes every dataset; raise `HASHI
   the better one removed. hashlib's SHA-256 runs at 1.8 GB/s with the CPU's SHA extensions, so speed
   is no reason to take less. Hashing the decoded text, not the bytes, makes UTF-16 and UTF-8 copies equal.
 * ``doc_id``, the first 16 bytes of SHA-256 over repo, ref, path and content hash, each length-prefixed
-  so that no two keys collide by concatenation. It names a row independently of where it was read.
+  so that no two keys collide by concatenation. It names a row independently of where it was read. Of a
+  document ``ref`` is left empty: an unchanged file keeps its id, part and shard from revision to revision.
 * ``unit_hash``, 64 bits of BLAKE2b over (salt, content id): every random choice of the product
   (shuffle order, train/validation, probabilistic rules) is this number, never a random generator.
 """
@@ -40,7 +41,7 @@ def content_hashes(content: pa.Array) -> pa.Array:
 
 
 def doc_id(repo: str | None, ref: str | None, path: str | None, content_hash: bytes | None) -> bytes:
-    """The 16-byte identity of a document.
+    """The 16-byte identity of a document (``ref`` None), or of a repository at a revision (``path`` None).
 
     >>> doc_id("a", None, "b", None) == doc_id("ab", None, "", None)
     False

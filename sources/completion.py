@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pyarrow as pa
 
@@ -36,8 +34,9 @@ def complete(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _ids(batch: pa.RecordBatch, hashes: pa.Array) -> pa.Array:
-    keys: Iterable[list[str | None]] = (batch.column(name).to_pylist() for name in ("repo", "ref", "path"))
-    ids = [doc_id(*key) for key in zip(*keys, hashes.to_pylist(), strict=True)]
+    names = zip(batch.column("repo").to_pylist(), batch.column("path").to_pylist(), strict=True)
+    pairs = zip(names, hashes.to_pylist(), strict=True)
+    ids = [doc_id(repo, None, path, digest) for (repo, path), digest in pairs]
     return pa.array(ids, DOCUMENT.field("doc_id").type)
 
 
