@@ -20,9 +20,7 @@ DOC_ID_BYTES = 16
 
 DOCUMENT = pa.schema(
     [
-        pa.field(
-            "doc_id", pa.binary(DOC_ID_BYTES), metadata={"about": "identity: repo, path and content"}
-        ),
+        pa.field("doc_id", pa.binary(DOC_ID_BYTES), metadata={"about": "identity: repo, path and content"}),
         pa.field(
             "repo", pa.string(), metadata={"about": "repository name, or the name of the tree's root folder"}
         ),

@@ -6,16 +6,19 @@ renamed on success, so a file that has its final name is complete.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import posixpath
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import fsspec
 import pyarrow as pa
@@ -24,6 +27,9 @@ from columns.errors import OutputError
 from columns.urls import refuse_login
 
 TEMPORARY = ".tmp-"
+LINKS = ".links.json"
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, order=True)
@@ -104,28 +110,102 @@ class Place:
         filesystem.invalidate_cache()
         if not filesystem.isdir(path):
             return []
-        found = filesystem.ls(path, detail=True)
-        return sorted(Path(f["name"]).name for f in found if f["type"] == "file")
+        names = {Path(f["name"]).name for f in filesystem.ls(path, detail=True) if f["type"] == "file"}
+        return sorted({*names, *self.linked()} - {LINKS}) if LINKS in names else sorted(names)
 
     def exists(self, name: str) -> bool:
         """Whether the file is here (under its final name, so: complete)."""
         filesystem, _ = self._at
         filesystem.invalidate_cache()
-        return bool(filesystem.exists(self.path(name)))
+        return bool(filesystem.exists(self.path(name))) or (self.local is None and name in self.linked())
 
     def size(self, name: str) -> int:
         """Size of a file in bytes."""
-        return int(self._at[0].size(self.path(name)))
+        return int(self._held(name, self._at[0].size))
 
     def open(self, name: str) -> Any:
         """Open for reading: memory-mapped where local, a pyarrow file elsewhere."""
         if self.local is not None:
             return pa.memory_map(self.path(name))
-        return pa.PythonFile(self._at[0].open(self.path(name), "rb"), mode="r")
+        return pa.PythonFile(self._held(name, lambda path: self._at[0].open(path, "rb")), mode="r")
 
     def read(self, name: str) -> bytes:
         """The whole of a (small) file."""
-        return cast(bytes, self._at[0].cat_file(self.path(name)))
+        return cast(bytes, self._held(name, self._at[0].cat_file))
+
+    def _held(self, name: str, use: Callable[[str], Found]) -> Found:
+        """Use a file where it lies: here, or where a link says."""
+        try:
+            return use(self.path(name))
+        except FileNotFoundError:
+            target = self.linked().get(name) if self.local is None else None
+            if target is None:
+                raise
+            return use(target)
+
+    def linked(self) -> dict[str, str]:
+        """The files that lie elsewhere, by name: paths on the filesystem. Local places hold hard links instead."""
+        filesystem, root = self._at
+        try:
+            found: dict[str, str] = json.loads(filesystem.cat_file(self.path(LINKS)))
+        except FileNotFoundError:
+            return {}
+        return {name: posixpath.normpath(posixpath.join(root, where)) for name, where in found.items()}
+
+    def link(self, names: Iterable[str], source: Place) -> None:
+        """Give files of another place on the same filesystem a name here, too, without copying them.
+
+        Local files get hard links (a copy where the disk knows none). Elsewhere a small file here says where they
+        lie, and every method that reads follows it: a file that others point to must be moved before it is removed.
+        """
+        wanted = list(names)
+        if self.local is not None:
+            self.local.mkdir(parents=True, exist_ok=True)
+            for name in wanted:
+                temporary = self.path(f"{TEMPORARY}{uuid.uuid4().hex}-{name}")
+                _hard_link(source.path(name), temporary)
+                os.replace(temporary, self.path(name))
+        elif wanted:
+            there = source.linked()
+            self.point({**self.linked(), **{name: there.get(name, source.path(name)) for name in wanted}})
+            self._drop(wanted)
+
+    def point(self, links: dict[str, str]) -> None:
+        """Write where the files that lie elsewhere are, as `linked` reads it."""
+        root = self._at[1]
+        relative = {name: posixpath.relpath(where, root) for name, where in links.items()}
+        self.write_bytes(LINKS, json.dumps(relative, sort_keys=True, indent=1).encode())
+
+    def fetch(self, name: str) -> None:
+        """Make a linked file one that lies here, by a copy on the filesystem's own side."""
+        self._at[0].cp_file(self.linked()[name], self.path(name))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a small file unless there is one of the name: of several who try at once, one gets True.
+
+        Local files by a hard link, on object stores by the precondition that fsspec's ``mode="create"`` sends.
+        """
+        filesystem, root = self._at
+        filesystem.makedirs(root, exist_ok=True)
+        if self.local is not None:
+            return self._create_locally(name, data)
+        if self.exists(name):
+            return False
+        with suppress(FileExistsError):
+            filesystem.pipe_file(self.path(name), data, mode="create")
+            return True
+        return False
+
+    def _create_locally(self, name: str, data: bytes) -> bool:
+        temporary = self.path(f"{TEMPORARY}{uuid.uuid4().hex}-{name}")
+        Path(temporary).write_bytes(data)
+        try:
+            os.link(temporary, self.path(name))
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(temporary)
+        return True
 
     @contextmanager
     def write(self, name: str) -> Iterator[BinaryIO]:
@@ -155,9 +235,17 @@ class Place:
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove files here; those already gone are fine."""
+        self._drop(names)
+        links = self.linked() if self.local is None else {}
+        if not links.keys().isdisjoint(names):
+            self.point({name: where for name, where in links.items() if name not in names})
+
+    def _drop(self, names: Sequence[str]) -> None:
+        filesystem, _ = self._at
+        filesystem.invalidate_cache()
         for name in names:
-            if self.exists(name):
-                self._at[0].rm_file(self.path(name))
+            if filesystem.exists(self.path(name)):
+                filesystem.rm_file(self.path(name))
 
     def remove_tree(self) -> None:
         """Remove this place and everything below it; fine when it is not there."""
@@ -171,3 +259,15 @@ class Place:
     def sweep(self) -> None:
         """Remove what an interrupted run left under temporary names."""
         self.remove([name for name in self.names() if name.startswith(TEMPORARY)])
+
+
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
+
+
+def _hard_link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        shutil.copyfile(source, target)

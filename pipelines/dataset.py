@@ -12,6 +12,13 @@ MANIFEST = "manifest.json"
 REPORT = "report.html"
 REPOSITORIES = "repositories.parquet"
 RUN = "run.json"
+CARD = "DATASET_CARD.md"
+FILES = (MANIFEST, REPORT, CARD, RUN, REPOSITORIES)
+FOLDERS = (
+    "documents", "facts", "links", "known", "licenses", "functions/facts", "functions/links", "paragraphs", "leaks",
+    "cuts", "ledger", "tokenizer", "tokens", "shards", "contamination",
+)  # fmt: skip
+"""Everything that a dataset holds: the files in its own directory, and the folders with files below it."""
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,22 @@ class Stage:
     def record(self, unit: int, record: UnitRecord) -> None:
         """Say that a unit is complete (called by the worker, after its outputs have their names)."""
         outputs = [{"name": name, **describe(self.place, name)} for name in record.outputs]
-        data = {"outputs": outputs, "counts": dict(record.counts), "info": dict(record.info)}
-        self._records.write_bytes(f"{unit:05d}.json", orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
+        self._write(unit, {"outputs": outputs, "counts": dict(record.counts), "info": dict(record.info)})
+
+    def inherit(self, unit: int, old: Place, commit: Mapping[str, Any]) -> None:
+        """Record a unit as an older stage's unit of the same number: its files are linked, not made again.
+
+        ``commit`` is what the older stage committed at ``old``. Only right where the unit would come out the same.
+        """
+        each, data = commit["each"], commit["outputs"]
+        first = sum(one["outputs"] for one in each[:unit])
+        outputs = data[first : first + each[unit]["outputs"]]
+        self.place.link([output["name"] for output in outputs], old)
+        record = {"outputs": outputs, "counts": each[unit]["counts"], "info": commit["units"][unit]}
+        self._write(unit, record)
+
+    def _write(self, unit: int, record: Mapping[str, Any]) -> None:
+        self._records.write_bytes(f"{unit:05d}.json", orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
 
     def fail(self, error: ThresherError) -> None:
         """Leave word of what the user can mend (called by the worker: runners hand on text, not exceptions)."""
@@ -111,6 +125,7 @@ class Stage:
             "outputs": [output for record in found for output in record["outputs"]],
             "counts": dict(sorted(_total(record["counts"] for record in found).items())),
             "units": [record["info"] for record in found],
+            "each": [{"outputs": len(record["outputs"]), "counts": record["counts"]} for record in found],
             **(extra or {}),
         }
         self.place.write_bytes(

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from columns.document import DOC_ID_BYTES
 from columns.errors import OutputError
 from columns.files import PartName, Place
+from columns.versions import current_place
 from shards.format import BATCH_ROWS, FORMAT, PLAIN_COLUMNS, SHARD_SUFFIX, SPLITS
 from shards.order import order_keys, shard_of
 
@@ -206,12 +207,12 @@ def open_shard(place: Place | str | PathLike[str], name: str) -> Shard:
 class ShardSet:
     """All shards of a dataset, or of one split: ``ShardSet("DIR")`` or ``ShardSet("DIR", split="train")``.
 
-    ``DIR`` is the dataset or its ``shards`` folder. Raises `OutputError` when there are no shards
+    ``DIR`` is the dataset (its current version) or a ``shards`` folder. Raises `OutputError` when there are no shards
     or one is missing.
     """
 
     def __init__(self, place: Place | str | PathLike[str], split: str | None = None) -> None:
-        at = place if isinstance(place, Place) else Place(str(place))
+        at = current_place(place if isinstance(place, Place) else Place(str(place)))
         self.place = at.child("shards") if at.child("shards").names() else at
         self.names = _complete(self.place, SPLITS if split is None else (split,))
 

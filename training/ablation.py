@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from columns.errors import InputError
 from columns.files import Place
+from columns.versions import current_place
 from shards.manifest import read_manifest
 from shards.reader import ShardSet
 from training.evaluation import HeldOut, KnownTexts, bits_per_byte, held_out
@@ -169,7 +170,7 @@ def _form_of_all(datasets: Sequence[str]) -> dict[str, Any]:
 
 
 def _form(dataset: str) -> dict[str, Any]:
-    place = Place(dataset)
+    place = current_place(Place(dataset))
     manifest = read_manifest(place)
     said = manifest.tokenizer
     vocab_size = said.get("padded_vocab_size", said["vocab_size"])

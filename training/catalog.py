@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from columns.errors import OutputError
 from columns.files import Place
+from columns.versions import current_place
 from shards.batches import BatchInfo, damage, read_batches
 from shards.format import file_sha256
 from shards.manifest import read_manifest
@@ -89,7 +90,7 @@ def shard_files(source: Source, split: str = "train") -> list[ShardFile]:
     hint: not a finished dataset: run the build again
     """
     if isinstance(source, str | os.PathLike | Place):
-        return _from_manifest(_absolute(source), split)
+        return _from_manifest(current_place(_absolute(source)), split)
     return [_stated(_file_place(path), Path(path).name, {}) for path in source]
 
 

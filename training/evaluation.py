@@ -18,6 +18,7 @@ import numpy as np
 
 from columns.errors import InputError
 from columns.files import Place
+from columns.versions import current_place
 from shards.reader import ShardSet, TokenDocument
 from shards.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from training.extra import require
@@ -90,7 +91,7 @@ def held_out(
 
     `InputError` when none is left.
     """
-    tokenizer = load_tokenizer(Place(str(directory)).child("tokenizer"))
+    tokenizer = load_tokenizer(current_place(Place(str(directory))).child("tokenizer"))
     seen, left = KnownTexts(), {"known": 0, "repeated": 0, "cut": 0}
     documents: list[np.ndarray] = []
     total = 0

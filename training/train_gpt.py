@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 from columns.errors import EnvironmentProblem, InputError, ThresherError
 from columns.files import Place
+from columns.versions import current_place
 from shards.manifest import read_manifest
 from training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, sweep
 from training.extra import require
@@ -104,7 +105,7 @@ def _open(job: Job, *, rank: int, world_size: int, device: str) -> Learner:
 
 def vocabulary(data: str) -> int:
     """Rows of the embedding for a dataset's ids."""
-    said = read_manifest(Place(data)).tokenizer
+    said = read_manifest(current_place(Place(data))).tokenizer
     return int(said.get("padded_vocab_size", said["vocab_size"]))
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import orjson
 import typer
+
+from columns.files import Place
+from columns.versions import current_place
 
 app = typer.Typer(
     name="thresher",
@@ -22,7 +26,20 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 TrustOwn = Annotated[
     bool, typer.Option("--trust-own-code", help="run the Python code that the dataset's own recipe holds")
 ]
-DatasetDir = Annotated[str, typer.Argument(help="a dataset's directory", metavar="DIR")]
+
+
+def current_directory(directory: str) -> str:
+    """The current version's directory; what cannot be read is the command's own error to tell."""
+    with suppress(Exception):
+        place = Place(directory)
+        found = current_place(place)
+        return directory if found == place else found.url
+    return directory
+
+
+DatasetDir = Annotated[
+    str, typer.Argument(help="a dataset's directory", metavar="DIR", callback=current_directory)
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,7 +18,7 @@ from columns.files import Place
 from pipelines import compare as comparing
 from pipelines import diff as differing
 from pipelines import sampling, whatif
-from pipelines.cli.app import Changes, DatasetDir, Json, TrustOwn, app, print_json
+from pipelines.cli.app import Changes, DatasetDir, Json, TrustOwn, app, current_directory, print_json
 from pipelines.finished import Finished
 from pipelines.recipe import load_recipe, recorded_recipe
 from pipelines.recipefile import recipe_names
@@ -100,8 +100,10 @@ def _readable(directory: str) -> Place:
 
 @app.command()
 def diff(
-    before: Annotated[str, typer.Argument(help="a dataset's directory", metavar="RUN_A")],
-    after: Annotated[str, typer.Argument(help="another one", metavar="RUN_B")],
+    before: Annotated[
+        str, typer.Argument(help="a dataset's directory", metavar="RUN_A", callback=current_directory)
+    ],
+    after: Annotated[str, typer.Argument(help="another one", metavar="RUN_B", callback=current_directory)],
     examples: Examples = differing.EXAMPLES,
     trust_own_code: TrustOwn = False,
     as_json: Json = False,

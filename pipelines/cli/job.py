@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from columns.files import Place
+from columns.versions import current_place
 from pipelines import summary
 from pipelines.build import STAGES, Build, BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
@@ -86,7 +87,7 @@ def _build(
     loaded = load_recipe(recipe, changes or ())
     display = Display(Console(), quiet=quiet)
     engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20)
-    old = Place(reuse) if reuse else None
+    old = current_place(Place(reuse)) if reuse else None
     options = BuildOptions(
         tuple(inputs),
         Place(output),

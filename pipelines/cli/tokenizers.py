@@ -16,6 +16,7 @@ from rich.text import Text
 
 from columns.errors import InputError
 from columns.files import Place
+from columns.versions import current_place
 from pipelines import tokenizing
 from pipelines.cli.app import Json, app, print_json
 from pipelines.tokenizing import Rate
@@ -73,7 +74,7 @@ def _texts(
         raise InputError(
             "--language does not go with --dataset", hint="a dataset's languages are its recipe's"
         )
-    return tokenizing.survivor_texts(Place(dataset))
+    return tokenizing.survivor_texts(current_place(Place(dataset)))
 
 
 @commands.command()
