@@ -17,9 +17,9 @@ from columns.errors import OutputError
 from columns.files import Place
 from pipelines import preflight
 from pipelines.against import AgainstConfig, against, against_stage, open_known
-from pipelines.card import CARD, DATA, write_card
+from pipelines.card import DATA, write_card
 from pipelines.cuts import CutsConfig, cuts_stage, make_cuts
-from pipelines.dataset import MANIFEST, REPORT, RUN, Dataset
+from pipelines.dataset import CARD, MANIFEST, REPORT, RUN, Dataset
 from pipelines.decide import decide, decide_stage
 from pipelines.decisions import DecideConfig
 from pipelines.engine import Engine
@@ -44,6 +44,7 @@ from pipelines.report import write_report
 from pipelines.reuse import check_old, obstacle
 from pipelines.shard import ShardConfig, shard
 from pipelines.stage import COMMIT, Stage, outputs_fingerprint, read_json
+from pipelines.takedowns import honoured
 from sources import Access, IngestConfig
 
 STAGES = ("ingest", "measure", "link", "decide", "shard")
@@ -51,7 +52,7 @@ STAGES = ("ingest", "measure", "link", "decide", "shard")
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What is built from what, where, and which stages of it."""
+    """What is built from what, where, and which stages of it; ``takedowns``: where the list of removals lies."""
 
     inputs: tuple[str, ...]
     place: Place
@@ -60,6 +61,7 @@ class BuildOptions:
     reuse: Place | None = None
     against: tuple[str, ...] = ()
     access: Access = field(default_factory=Access)
+    takedowns: Place | None = None
 
 
 @dataclass
@@ -72,11 +74,15 @@ class Build:
     display: Display
     _log: list[dict[str, Any]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.loaded = honoured(self.loaded, self.options.takedowns or self.options.place)
+
     def run(self) -> None:
         """Run the stages that were asked for; with all of them, finish the dataset."""
         preflight.check_packages()
         self.engine.check()
         preflight.check_output(self.options.place)
+        preflight.check_no_versions(self.options.place)
         if self.options.reuse is not None:
             check_old(self.options.reuse, self.options.place)
         preflight.check_tokenizer(

@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from columns.files import Place
 from contamination.planting import LEVELS
 from pipelines import wording
+from pipelines.dataset import CARD
 from pipelines.finished import Finished
 from shards.prefixes import FIELDS
 
-CARD = "DATASET_CARD.md"
 DATA = "dataset_card.json"
 _SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]<>|#"})
 _SIZES = (

@@ -15,6 +15,7 @@ import pyarrow as pa
 from columns.document import DOCUMENT
 from columns.errors import EnvironmentProblem, OutputError, RecipeError
 from columns.files import Place
+from columns.versions import Versions
 from contamination import ContaminationConfig, load_suite, suite_name
 from dedup import COMMON
 from filters import check_own, check_rules
@@ -75,6 +76,15 @@ def check_output(place: Place) -> None:
         ) from error
     finally:
         logging.disable(before)
+
+
+def check_no_versions(place: Place) -> None:
+    """Refuse to build where versions are: what is there is the first of them and stays as it is."""
+    if Versions(place).numbers():
+        raise OutputError(
+            f"{place.url}: the dataset has versions; a build would change one of them",
+            hint=f"make the next one: thresher refresh {place.url} -i …; or build into another --output",
+        )
 
 
 def _output_hint(place: Place) -> str:
