@@ -41,6 +41,7 @@ from pipelines.progress import Display, StageRunner, Watch
 from pipelines.promise import near_duplicates
 from pipelines.recipe import LoadedRecipe
 from pipelines.report import write_report
+from pipelines.retained import Past
 from pipelines.reuse import check_old, obstacle
 from pipelines.shard import ShardConfig, shard
 from pipelines.stage import COMMIT, Stage, outputs_fingerprint, read_json
@@ -52,7 +53,10 @@ STAGES = ("ingest", "measure", "link", "decide", "shard")
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What is built from what, where, and which stages of it; ``takedowns``: where the list of removals lies."""
+    """What is built from what, where, and which stages of it; ``takedowns``: where the list of removals lies.
+
+    ``keep_tokenizer``: a tokenizer that the recipe trains is taken from the dataset to reuse, not trained again.
+    """
 
     inputs: tuple[str, ...]
     place: Place
@@ -62,6 +66,7 @@ class BuildOptions:
     against: tuple[str, ...] = ()
     access: Access = field(default_factory=Access)
     takedowns: Place | None = None
+    keep_tokenizer: bool = False
 
 
 @dataclass
@@ -180,7 +185,7 @@ class Build:
         )
         stage = measure_stage(self.dataset, config, self._upstream(self.dataset.documents, "ingest"))
         old = self._old(config)
-        self._stage(stage, _parts(stage), lambda: measure(self.engine, self.dataset, stage, config, old))
+        self._stage(stage, parts_of(stage), lambda: measure(self.engine, self.dataset, stage, config, old))
 
     def _old(self, config: MeasureConfig) -> Place | None:
         """The dataset whose facts are reused; none where they would not be the ones measured now."""
@@ -195,7 +200,7 @@ class Build:
         config = LinkConfig(section.near, section.bands, section.unit, section.containment)
         stage = link_stage(self.dataset, config, self._upstream(self.dataset.facts, "measure"))
         self._promise("link")
-        self._stage(stage, _parts(stage), lambda: link(self.engine, self.dataset, stage, config))
+        self._stage(stage, parts_of(stage), lambda: link(self.engine, self.dataset, stage, config))
         self._against()
         self._licenses()
         self._functions()
@@ -207,7 +212,7 @@ class Build:
             self.dataset.leaks.remove_tree()
             return
         stage = leaks_stage(self.dataset, config, self._upstream(self.dataset.facts, "measure"))
-        self._stage(stage, _parts(stage), partial(find_leaks, self.engine, self.dataset, stage, config))
+        self._stage(stage, parts_of(stage), partial(find_leaks, self.engine, self.dataset, stage, config))
 
     def _against(self) -> None:
         if not self.options.against:
@@ -215,7 +220,7 @@ class Build:
             return
         stage = against_stage(self.dataset, self.known, self._upstream(self.dataset.facts, "measure"))
         work = partial(against, self.engine, self.dataset, stage, self.known)
-        self._stage(stage, _parts(stage), work)
+        self._stage(stage, parts_of(stage), work)
 
     def _licenses(self) -> None:
         section = self.loaded.recipe.licenses
@@ -225,7 +230,7 @@ class Build:
         upstream = self._upstream(self.dataset.facts, "measure")
         stage = license_stage(self.dataset, section.permissive, upstream)
         work = partial(find_licenses, self.engine, self.dataset, stage, section.permissive)
-        self._stage(stage, _parts(stage), work)
+        self._stage(stage, parts_of(stage), work)
 
     def _functions(self) -> None:
         config = self.loaded.recipe.dedup.functions
@@ -233,10 +238,10 @@ class Build:
             self.dataset.functions.remove_tree()
             return
         stage = functions_stage(self.dataset, config, self._upstream(self.dataset.documents, "ingest"))
-        self._stage(stage, _parts(stage), partial(find_functions, self.engine, self.dataset, stage, config))
+        self._stage(stage, parts_of(stage), partial(find_functions, self.engine, self.dataset, stage, config))
         found = self._upstream(functions_of(self.dataset).facts, "functions")
         links = function_links_stage(self.dataset, config, found)
-        self._stage(links, _parts(links), partial(link_functions, self.engine, self.dataset, links, config))
+        self._stage(links, parts_of(links), partial(link_functions, self.engine, self.dataset, links, config))
 
     def _paragraphs(self) -> None:
         config = self.loaded.recipe.dedup.paragraphs
@@ -244,7 +249,9 @@ class Build:
             self.dataset.paragraphs.remove_tree()
             return
         stage = paragraphs_stage(self.dataset, config, self._upstream(self.dataset.documents, "ingest"))
-        self._stage(stage, _parts(stage), partial(find_paragraphs, self.engine, self.dataset, stage, config))
+        self._stage(
+            stage, parts_of(stage), partial(find_paragraphs, self.engine, self.dataset, stage, config)
+        )
 
     def _cuts(self) -> None:
         config = CutsConfig.of(self.loaded.recipe)
@@ -252,7 +259,7 @@ class Build:
             self.dataset.cuts.remove_tree()
             return
         stage = cuts_stage(self.dataset, config, self._uncut())
-        self._stage(stage, _parts(stage), partial(make_cuts, self.engine, self.dataset, stage, config))
+        self._stage(stage, parts_of(stage), partial(make_cuts, self.engine, self.dataset, stage, config))
 
     def _uncut(self) -> str:
         """What cuts are made from."""
@@ -273,7 +280,7 @@ class Build:
         config = self.decide_config
         stage = decide_stage(self.dataset, config, self._linked())
         guard = self.loaded.recipe.guard
-        self._stage(stage, _parts(stage), lambda: decide(self.engine, self.dataset, stage, config, guard))
+        self._stage(stage, parts_of(stage), lambda: decide(self.engine, self.dataset, stage, config, guard))
         self._cuts()
 
     def _linked(self) -> str:
@@ -302,7 +309,10 @@ class Build:
         if CutsConfig.of(recipe).wanted:
             upstream += self._upstream(self.dataset.cuts, "cuts")
         config = ShardConfig(recipe.tokenizer, recipe.pack, recipe.transforms, recipe.syntax)
-        self._log += shard(self.engine, self.dataset, config, upstream, self.runner)
+        past = None
+        if self.options.reuse is not None:
+            past = Past(Dataset(self.options.reuse), self.options.keep_tokenizer)
+        self._log += shard(self.engine, self.dataset, config, upstream, self.runner, past)
 
     def _finish(self) -> None:
         place, changed = self.options.place, write_manifest(self.dataset, self.loaded)
@@ -352,7 +362,8 @@ def committed(place: Place, name: str, upstream: str | None = None) -> str:
     return outputs_fingerprint(commit)
 
 
-def _parts(stage: Stage) -> Watch:
+def parts_of(stage: Stage) -> Watch:
+    """What shows how many of a stage's units are done."""
     return Watch(stage.name, lambda: len(stage.done()), stage.units)
 
 

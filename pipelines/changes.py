@@ -22,7 +22,9 @@ from pipelines.ledger import EXACT_RULE, NEAR_RULE
 CHANGELOG = "changes.parquet"
 CHANGE = pa.schema(
     [
-        pa.field("change", pa.string(), metadata={"about": "added, removed, changed, promoted, kept or dropped"}),
+        pa.field(
+            "change", pa.string(), metadata={"about": "added, removed, changed, promoted, kept or dropped"}
+        ),
         pa.field("repo", pa.string()),
         pa.field("path", pa.string()),
         pa.field("doc_id", pa.binary(16), metadata={"about": "null for removed files"}),
@@ -57,7 +59,9 @@ def changes(old: Place, new: Place) -> pa.RecordBatch:
         gone.append(before.filter(pa.array(left)))
         fresh.append(after.filter(pa.array(at < 0)))
     found = [*turned, _paired(pa.concat_tables(gone), pa.concat_tables(fresh))]
-    table = pa.concat_tables(found).sort_by([(name, "ascending") for name in ("change", "repo", "path", "doc_id")])
+    table = pa.concat_tables(found).sort_by(
+        [(name, "ascending") for name in ("change", "repo", "path", "doc_id")]
+    )
     return concat(table.to_batches(), CHANGE)
 
 

@@ -1,7 +1,7 @@
 """History: how a dataset directory gets its next version, what versions share, and how old ones go.
 
-The next version begins as links to all files of the one before. Stages whose inputs are the same find themselves done; the
-others write anew, and what comes out equal is linked again. Nothing of an older version is ever written to.
+The next version begins as links to all files of the one before. Stages whose inputs are the same find themselves
+done; the others write anew, and what comes out equal is linked again. Nothing of an older version is ever written to.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def share(parent: Place, place: Place) -> Shared:
         same = [name for name, output in new.items() if old.get(name) == output]
         _link_equal(parent.child(folder), place.child(folder), same)
         counted = (len(same), sum(new[name]["size"] for name in same), len(new))
-        totals = [a + b for a, b in zip(totals, (*counted, sum(o["size"] for o in new.values())), strict=True)]
+        totals = [
+            a + b for a, b in zip(totals, (*counted, sum(o["size"] for o in new.values())), strict=True)
+        ]
     return Shared(*totals)
 
 

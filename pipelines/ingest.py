@@ -179,11 +179,16 @@ class WritePart:
     def __call__(self, element: tuple[int, list[pa.RecordBatch]]) -> int:
         """Sort, write and record one part."""
         part, values = element
-        batch = in_order(concat(load_chunks(values), DOCUMENT))
-        name = self.names.part(part)
-        write_documents(self.dataset.documents, name, [batch], DOCUMENT)
-        self.stage.record(part, UnitRecord((name,), _counts(batch), {}))
+        batch = concat(load_chunks(values), DOCUMENT)
+        self.stage.record(part, write_part(self.dataset, self.names, part, batch))
         return part
+
+
+def write_part(dataset: Dataset, names: Names, part: int, batch: pa.RecordBatch) -> UnitRecord:
+    """Write the documents of one part in their order."""
+    batch, name = in_order(batch), names.part(part)
+    write_documents(dataset.documents, name, [batch], DOCUMENT)
+    return UnitRecord((name,), _counts(batch), {})
 
 
 def _counts(batch: pa.RecordBatch) -> dict[str, int]:
@@ -194,9 +199,16 @@ def _counts(batch: pa.RecordBatch) -> dict[str, int]:
 
 def ingest_stage(dataset: Dataset, inputs: Inputs, config: IngestConfig, layout: LayoutConfig) -> Stage:
     """The stage, bound to what the sources listed."""
+    parts = layout.count(inputs.total_bytes)
+    return bound_stage(dataset, config, layout, inputs.fingerprint, parts)
+
+
+def bound_stage(
+    dataset: Dataset, config: IngestConfig, layout: LayoutConfig, listed: str, parts: int
+) -> Stage:
+    """The stage for inputs whose listing has the fingerprint ``listed``."""
     code = code_fingerprint("columns", "sources", "pipelines.ingest")
-    identity = fingerprint([config, layout, inputs.fingerprint, code])
-    return Stage("ingest", dataset.documents, identity, layout.count(inputs.total_bytes))
+    return Stage("ingest", dataset.documents, fingerprint([config, layout, listed, code]), parts)
 
 
 def ingest(
@@ -217,6 +229,7 @@ def ingest(
             "inputs": [without_login(spec) for spec in inputs.specs],
             "pinned": {without_login(spec): without_login(pin) for spec, pin in inputs.pinned.items()},
             "skipped": dict(sorted(skipped.items())),
+            "listed": inputs.fingerprint,
         }
     )
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from columns.batch import concat
 from columns.document import text_buffers
@@ -52,13 +53,39 @@ class Texts:
 
     def __call__(self, part: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the columns of a part (``content`` among them), with the ledger's redactions and the cuts applied."""
-        spans = self._read(self.dataset.ledger, self.names.redactions(part), REDACTIONS)
-        cuts = self._read(self.dataset.cuts, self.names.part(part), CUTS)
-        cuts, row = cuts.filter(cuts.column("applied")), 0
+        spans, cuts = self._changes(part)
+        row = 0
         for batch in read_table(self.dataset.documents, self.names.part(part), list(columns)):
             end = row + batch.num_rows
             yield _edited(batch, _between(spans, row, end), _between(cuts, row, end))
             row = end
+
+    def some(self, part: int, columns: Sequence[str], rows: np.ndarray) -> Iterator[pa.RecordBatch]:
+        """The same of some rows, ascending; row groups without any are not read."""
+        spans, cuts = self._changes(part)
+        with (
+            self.dataset.documents.open(self.names.part(part)) as source,
+            pq.ParquetFile(source) as parquet,
+        ):
+            row = 0
+            for group in range(parquet.num_row_groups):
+                end = row + parquet.metadata.row_group(group).num_rows
+                wanted = rows[np.searchsorted(rows, row) : np.searchsorted(rows, end)] - row
+                if len(wanted):
+                    table = parquet.read_row_group(group, columns=list(columns), use_threads=False)
+                    batch = concat(table.to_batches(), table.schema)
+                    edited = _edited(batch, _between(spans, row, end), _between(cuts, row, end))
+                    yield edited.take(pa.array(wanted))
+                row = end
+
+    def edits(self, part: int) -> Mapping[int, list[Edit]]:
+        """What is done to each text of a part that is edited, by row."""
+        return edits(*self._changes(part))
+
+    def _changes(self, part: int) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        spans = self._read(self.dataset.ledger, self.names.redactions(part), REDACTIONS)
+        cuts = self._read(self.dataset.cuts, self.names.part(part), CUTS)
+        return spans, cuts.filter(cuts.column("applied"))
 
     def _read(self, place: Place, name: str, schema: pa.Schema) -> pa.RecordBatch:
         return concat(read_whole(place, name).to_batches() if place.exists(name) else [], schema)

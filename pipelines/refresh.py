@@ -122,5 +122,3 @@ def _work(place: Place) -> dict[str, dict[str, int]]:
         "facts": {name: rows.get(name, 0) for name in ROWS},
         "tokens": {name: tokens.get(name, 0) for name in TOKENISED},
     }
-
-

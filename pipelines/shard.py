@@ -7,27 +7,27 @@ memory is bounded by one shard and the token parts are the exchange.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from columns.batch import concat, row_bytes
-from columns.beam import Exchange, count, load_chunks
+from columns.batch import concat
+from columns.beam import count
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
-from columns.hashing import unit_hash
 from columns.tables import read_arrow, read_whole, write_arrow
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
 from pipelines.nodes import FunctionNodes
 from pipelines.progress import StageRunner, Watch
 from pipelines.redacting import Texts
-from pipelines.stage import COMMIT, RunUnit, Stage, UnitRecord, outputs_fingerprint, read_json
+from pipelines.retained import MADE_BY, PACKED_BY, SINCE, TOUCHED, OldTokens, Past, touched, untouched
+from pipelines.stage import COMMIT, Stage, UnitRecord, outputs_fingerprint, read_json
+from pipelines.trained import keep_tokenizer, make_tokenizer_stage
 from shards import (
     Documents,
     PackConfig,
@@ -41,9 +41,9 @@ from shards import (
     key_range,
     load_tokenizer,
     make_tokenizer,
+    merge_tokens,
     pack,
     pool,
-    sample,
     shard_count,
     shard_names,
     tokenise_part,
@@ -53,8 +53,8 @@ from shards import (
 from shards.format import SPLITS, Split, shard_schema
 from syntax import SyntaxConfig, syntax_identity
 
-SAMPLE = pa.schema([pa.field("content_hash", pa.binary(32)), pa.field("content", pa.large_string())])
-OVERSAMPLE = 1.25
+Plan = tuple[tuple[Split, int], ...]
+"""How many shards each split has."""
 
 
 @dataclass(frozen=True)
@@ -78,98 +78,6 @@ class ShardConfig:
 
 
 @dataclass(frozen=True)
-class SampleTexts:
-    """A part's share of the training sample: kept files whose content hashes below the sampling rate."""
-
-    dataset: Dataset
-    names: Names
-    rate: float
-    seed: int
-
-    def __call__(self, part: int) -> Iterator[pa.RecordBatch]:
-        """Yield the sampled texts."""
-        kept = read_whole(self.dataset.ledger, self.names.part(part), ["kept"]).column("kept").to_numpy()
-        limit, row = np.uint64(min(self.rate, 1.0) * (2**64 - 1025)), 0
-        for batch in Texts(self.dataset, self.names)(part, SAMPLE.names):
-            hashes = [digest or b"" for digest in batch.column("content_hash").to_pylist()]
-            chosen = (unit_hash(f"presample/{self.seed}", hashes) <= limit) & kept[row : row + len(hashes)]
-            row += len(hashes)
-            yield batch.select(SAMPLE.names).cast(SAMPLE).filter(pa.array(chosen))
-
-
-@dataclass(frozen=True)
-class TrainTokenizer:
-    """Train on the gathered sample, in the order of its content hashes, and save."""
-
-    dataset: Dataset
-    stage: Stage
-    config: TokenizerConfig
-
-    def __call__(self, element: tuple[int, list[pa.RecordBatch]]) -> None:
-        """Train, save and record."""
-        batch = concat(load_chunks(element[1]), SAMPLE)
-        chosen = sample(
-            batch.column("content_hash"), row_bytes(batch), self.config.sample_bytes, self.config.sample_seed
-        )
-        texts = batch.filter(pa.array(chosen)).sort_by("content_hash").column("content").to_pylist()
-        save_tokenizer(self.dataset.tokenizer, self.stage, self.config, texts)
-
-
-def save_tokenizer(place: Place, stage: Stage, config: TokenizerConfig, texts: list[str]) -> None:
-    """Make the tokenizer, save it and record the stage's one unit."""
-
-    def work(_unit: int) -> UnitRecord:
-        tokenizer = make_tokenizer(config, texts)
-        tokenizer.save(place)
-        about = {
-            "kind": config.spec.partition(":")[0], "name": tokenizer.name, "sha256": tokenizer.sha256,
-            "identity": tokenizer.identity,
-            "vocab_size": tokenizer.vocab_size,
-            "padded_vocab_size": tokenizer.padded_vocab_size, "eot": tokenizer.eot_id, "sampled_files": len(texts),
-        }  # fmt: skip
-        return UnitRecord(tuple(place.names()), {}, about)
-
-    RunUnit(stage, work)(0)
-
-
-def make_tokenizer_stage(engine: Engine, dataset: Dataset, stage: Stage, config: TokenizerConfig) -> None:
-    """Run the tokenizer stage: one Beam job when it is trained, a file read otherwise."""
-    if not stage.begin():
-        stage.commit()
-        return
-    if config.spec == "train":
-        engine.run(
-            "tokenizer", partial(_wire_training, dataset=dataset, stage=stage, config=config, engine=engine)
-        )
-        dataset.work.remove_tree()
-    else:
-        save_tokenizer(dataset.tokenizer, stage, config, [])
-    stage.commit()
-
-
-def _wire_training(
-    pipeline: beam.Pipeline, *, dataset: Dataset, stage: Stage, config: TokenizerConfig, engine: Engine
-) -> None:
-    names = Names(dataset.parts())
-    rate = OVERSAMPLE * config.sample_bytes / max(1, _kept_bytes(dataset))
-    texts = SampleTexts(dataset, names, rate, config.sample_seed)
-    parts = pipeline | "Parts" >> engine.create(list(range(names.count)))
-    sampled = parts | "Sample" >> beam.FlatMap(texts).with_output_types(pa.RecordBatch)
-    work = engine.exchange(dataset.work.child("tokenizer"))
-    gathered = sampled | "Gather" >> Exchange(_together, 1, work)
-    _ = gathered | "Train" >> beam.Map(TrainTokenizer(dataset, stage, config))
-
-
-def _together(batch: pa.RecordBatch) -> np.ndarray:
-    return np.zeros(batch.num_rows, np.int64)
-
-
-def _kept_bytes(dataset: Dataset) -> int:
-    counts = (read_json(dataset.ledger, COMMIT) or {})["counts"]
-    return counts["bytes"] - sum(n for key, n in counts.items() if key.startswith("bytes."))
-
-
-@dataclass(frozen=True)
 class TokenisePart:
     """The work of one unit: the tokens of one part's kept documents, in shuffle order."""
 
@@ -178,21 +86,43 @@ class TokenisePart:
     seed: int
     transforms: TransformConfig = field(default_factory=TransformConfig)
     nodes: FunctionNodes | None = None
+    old: OldTokens | None = None
 
     def __call__(self, part: int) -> UnitRecord:
-        """Tokenise one part."""
-        name = self.names.part(part)
-        ledger = read_whole(self.dataset.ledger, name, ["kept", "split"])
-        columns = ["doc_id", "content", "language", *self.transforms.columns]
-        documents = Texts(self.dataset, self.names)(part, columns)
-        tokenizer = load_tokenizer(self.dataset.tokenizer)
-        tokens = tokenise_part(documents, ledger, tokenizer, self.seed, self.transforms, self.nodes)
-        rows = write_tokens(self.dataset.tokens, self.names.tokens(part), tokens)
-        count("tokenise.files", rows)
-        counts = {"documents": rows}
+        """Tokenise one part, but for the rows that the old part has."""
+        name = self.names.tokens(part)
+        ledger = read_whole(self.dataset.ledger, self.names.part(part), ["kept", "split"])
+        kept = np.array(ledger.column("kept"))
+        taken = None if self.old is None else self.old.take(part, kept)
+        if taken is not None:
+            kept[taken.rows] = False
+        tokens = self._made(part, ledger, kept)
+        noted = touched(tokens, taken)
+        if taken is not None:
+            tokens = merge_tokens(tokens, taken.tokens, taken.at)
+        rows = self._written(name, tokens, noted)
+        reused = 0 if taken is None else len(taken.rows)
+        count("tokenise.files", rows - reused)
+        counts = {"documents": rows, "reused": reused}
         for column in ("split", "language"):
             counts |= {f"{column}.{key}": n for key, n in count_tokens(tokens, column).items()}
-        return UnitRecord((self.names.tokens(part),), counts, {})
+        return UnitRecord((name,), counts, {TOUCHED: noted})
+
+    def _made(self, part: int, ledger: pa.Table, wanted: np.ndarray) -> pa.Table:
+        """The tokens of some files, made anew; row groups without any are not read."""
+        rows = np.flatnonzero(wanted)
+        columns = ["doc_id", "content", "language", *self.transforms.columns]
+        documents = Texts(self.dataset, self.names).some(part, list(dict.fromkeys(columns)), rows)
+        tokenizer = load_tokenizer(self.dataset.tokenizer)
+        verdicts = ledger.take(pa.array(rows)).combine_chunks()
+        return tokenise_part(documents, verdicts, tokenizer, self.seed, self.transforms, self.nodes)
+
+    def _written(self, name: str, tokens: pa.Table, noted: dict[str, list[int]] | None) -> int:
+        """Write the part, or link the old one where no row was touched."""
+        if self.old is None or noted is None or any(noted.values()):
+            return write_tokens(self.dataset.tokens, name, tokens)
+        self.dataset.tokens.link([name], self.old.old.tokens)
+        return int(tokens.num_rows)
 
 
 @dataclass(frozen=True)
@@ -264,50 +194,116 @@ class PackShard:
 
 
 def shard(
-    engine: Engine, dataset: Dataset, config: ShardConfig, upstream: str, runner: StageRunner
+    engine: Engine,
+    dataset: Dataset,
+    config: ShardConfig,
+    upstream: str,
+    runner: StageRunner,
+    past: Past | None = None,
 ) -> list[dict[str, Any]]:
-    """Run tokenizer, tokens and shards, each unless it is finished; returns their log entries."""
+    """Run tokenizer, tokens and shards, each unless it is finished; returns their log entries.
+
+    What ``past`` has of them is taken from there: token rows, and shards in whose range nothing changed.
+    """
     names = Names(dataset.parts())
-    code = code_fingerprint("columns", "shards", "privacy", "pipelines.redacting", "pipelines.shard")
-    given = None if config.tokenizer.spec == "train" else make_tokenizer(config.tokenizer).identity
-    identity = fingerprint([config.tokenizer, given, code, upstream])
-    first = Stage("tokenizer", dataset.tokenizer, identity, 1)
-    log = [_run(first, runner, partial(make_tokenizer_stage, engine, dataset, first, config.tokenizer))]
-    tokenizer = _commit(dataset.tokenizer)
+    first, work = _tokenizer_stage(engine, dataset, config, upstream, past)
+    log = [_run(first, runner, work)]
+    tokenizer = outputs_fingerprint(_commit(dataset.tokenizer))
     seed = config.pack.shuffle_seed
-    made = fingerprint([identity, outputs_fingerprint(tokenizer), seed, config.forming()])
-    second = Stage("tokens", dataset.tokens, made, names.count)
-    work = TokenisePart(dataset, names, seed, config.transforms, config.nodes)
-    log.append(_run(second, runner, partial(_units, engine, second, work)))
+    second = Stage(
+        "tokens",
+        dataset.tokens,
+        fingerprint([first.fingerprint, tokenizer, seed, config.forming()]),
+        names.count,
+    )
+    made_by = fingerprint([tokenizer, seed, config.pack.validation_fraction, config.forming(), _code()])
+    before = past.tokens(made_by, names.count) if past else None
+    old = OldTokens(past.dataset, dataset, names, config.transforms.columns) if past and before else None
+    tokenising = TokenisePart(dataset, names, seed, config.transforms, config.nodes, old)
+    noted = {MADE_BY: made_by, SINCE: outputs_fingerprint(before) if before else ""}
+    log.append(_run(second, runner, partial(_units, engine, second, tokenising, noted)))
     tokens = _commit(dataset.tokens)
     plan = _plan(tokens["counts"], config.pack)
     units = sum(total for _, total in plan) + config.pack.pools * len(plan)
     third = Stage("shards", dataset.shards, fingerprint([second.fingerprint, config.pack]), units)
     packing = PackShard(dataset, names, config.pack, plan, config.transforms)
-    extra = {"tokenizer": tokenizer["units"][0], "counted": tokens["counts"]}
-    log.append(_run(third, runner, partial(_pack, engine, third, packing, extra)))
+    packed_by = fingerprint([made_by, config.pack, plan])
+    extra = {
+        "tokenizer": _commit(dataset.tokenizer)["units"][0],
+        "counted": tokens["counts"],
+        PACKED_BY: packed_by,
+    }
+    held = (
+        _held(past, before, tokens, packed_by, plan)
+        if past and not config.pack.pools
+        else Held(dataset.shards)
+    )
+    log.append(_run(third, runner, partial(_pack, engine, third, packing, extra, held)))
     return log
 
 
-def _pack(engine: Engine, stage: Stage, work: PackShard, extra: dict[str, Any]) -> None:
-    """Shards first, then the pools of what they have left."""
+@dataclass(frozen=True)
+class Held:
+    """The shards of the version before that are the new one's, as units, and where they are."""
+
+    place: Place
+    units: tuple[int, ...] = ()
+    commit: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _held(
+    past: Past, before: dict[str, Any] | None, tokens: dict[str, Any], packed_by: str, plan: Plan
+) -> Held:
+    commit = past.shards(packed_by, sum(total for _, total in plan))
+    if before is None or commit is None:
+        return Held(past.dataset.shards)
+    return Held(past.dataset.shards, tuple(untouched(tokens, before, plan)), commit)
+
+
+def _code() -> str:
+    return code_fingerprint(
+        "columns", "shards", "privacy", "pipelines.redacting", "pipelines.shard", "pipelines.trained"
+    )
+
+
+def _tokenizer_stage(
+    engine: Engine, dataset: Dataset, config: ShardConfig, upstream: str, past: Past | None
+) -> tuple[Stage, Callable[[], None]]:
+    """The first stage and its work: train, read, or keep the tokenizer that the version before trained."""
+    trained = config.tokenizer.spec == "train"
+    given = None if trained else make_tokenizer(config.tokenizer).sha256
+    identity = [config.tokenizer, given, _code(), upstream]
+    if not (past and past.keep_tokenizer and trained):
+        stage = Stage("tokenizer", dataset.tokenizer, fingerprint(identity), 1)
+        return stage, partial(make_tokenizer_stage, engine, dataset, stage, config.tokenizer)
+    commit = _commit(past.dataset.tokenizer)
+    kept = fingerprint([*identity, "kept", outputs_fingerprint(commit)])
+    stage = Stage("tokenizer", dataset.tokenizer, kept, 1)
+    return stage, partial(keep_tokenizer, stage, past.dataset.tokenizer, commit)
+
+
+def _pack(engine: Engine, stage: Stage, work: PackShard, extra: dict[str, Any], held: Held) -> None:
+    """The shards that are there already, the others, then the pools of what they have left."""
     shards = sum(total for _, total in work.plan)
     left = stage.begin()
+    for unit in held.units if held.place else ():
+        stage.inherit(unit, held.place, held.commit)
+    left = [unit for unit in left if unit not in held.units]
     run_units(engine, stage, work, [unit for unit in left if unit < shards])
     run_units(engine, stage, work.pool, [unit for unit in left if unit >= shards])
     stage.commit(extra)
     work.rests.remove_tree()
 
 
-def _plan(counts: dict[str, int], config: PackConfig) -> tuple[tuple[Split, int], ...]:
+def _plan(counts: dict[str, int], config: PackConfig) -> Plan:
     return tuple(
         (split, shard_count(counts.get(f"split.{split}", 0), config.shard_tokens)) for split in SPLITS
     )
 
 
-def _units(engine: Engine, stage: Stage, work: Any) -> None:
+def _units(engine: Engine, stage: Stage, work: Any, extra: dict[str, Any]) -> None:
     run_units(engine, stage, work, stage.begin())
-    stage.commit()
+    stage.commit(extra)
 
 
 def _run(stage: Stage, runner: StageRunner, work: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Takedowns: what was asked to be removed from a dataset, remembered in its directory for every later build of it.
 
-``takedowns.json`` is a list of entries; each has what an opt-out list has (`sources.optout`), who signed it off and when.
-Builds and refreshes read it as part of the recipe's ``ingest.opt_out``.
+``takedowns.json`` is a list of entries; each has what an opt-out list has (`sources.optout`), who signed it off and
+when. Builds and refreshes read it as part of the recipe's ``ingest.opt_out``.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from shards.order import key_range, order_keys, sample, shard_count, shard_of, s
 from shards.packing import Documents, PackConfig, Packed, pack, pool
 from shards.reader import Found, Shard, ShardSet, TokenDocument, open_shard
 from shards.tokenizers import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
-from shards.tokens import count_tokens, gather, gather_rows, tokenise_part, write_tokens
+from shards.tokens import count_tokens, gather, gather_rows, merge_tokens, tokenise_part, write_tokens
 from shards.writer import ShardInfo, write_shard
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "load_tokenizer",
     "make_tokenizer",
     "map_ids",
+    "merge_tokens",
     "open_shard",
     "order_keys",
     "pack",

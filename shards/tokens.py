@@ -62,12 +62,30 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], item.type) for item in schema], schema=schema)
 
 
-def _ordered(batches: Sequence[pa.RecordBatch], columns: Sequence[str]) -> pa.Table:
-    """Join and sort batches; ids are copied once (Arrow's own take would need 8 bytes more per token)."""
+def merge_tokens(made: pa.Table, stored: Sequence[pa.RecordBatch], rows: np.ndarray) -> pa.Table:
+    """A part of the tokens that were ``made`` and of some rows of a ``stored`` part, in the order of parts."""
+    first = sum(batch.num_rows for batch in stored)
+    chosen = np.concatenate([rows, np.arange(first, first + made.num_rows)])
+    plain = [batch.replace_schema_metadata(None) for batch in stored]
+    return _ordered([*plain, *made.to_batches()] or [_empty(made.schema)], ["split", "key", "doc_id"], chosen)
+
+
+def _ordered(
+    batches: Sequence[pa.RecordBatch], columns: Sequence[str], chosen: np.ndarray | None = None
+) -> pa.Table:
+    """Join and sort batches, or the ``chosen`` ones of their rows.
+
+    Ids are copied once (Arrow's own take would need 8 bytes more per token).
+    """
     joined = pa.Table.from_batches(batches)
     lists = [name for name in LISTS if name in joined.schema.names]
     rows = joined.drop_columns(lists)
-    order = pc.sort_indices(rows, [(name, "ascending") for name in columns])
+    if chosen is None:
+        order = pc.sort_indices(rows, [(name, "ascending") for name in columns])
+    else:
+        some = rows.take(pa.array(chosen))
+        by_key = pc.sort_indices(some, [(name, "ascending") for name in columns])
+        order = pa.array(chosen).take(by_key)
     found = rows.take(order)
     for name in lists:
         ids = _take_lists([batch.column(name) for batch in batches], order.to_numpy())

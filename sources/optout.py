@@ -85,6 +85,8 @@ def _hint() -> str:
 def opted_out(batch: pa.RecordBatch, wishes: tuple[OptedOut, ...]) -> np.ndarray:
     """Which rows somebody asked to be left out, ``bool[rows]``; ``batch`` has repo, path, blob_id and content.
 
+    Without ``content`` a stored ``content_hash`` answers for it.
+
     >>> from columns.testing import documents
     >>> opted_out(documents(["x", "y"], ["a/b.py", "c.py"]), (OptedOut("path", "a/**"),)).tolist()
     [True, False]
@@ -101,7 +103,9 @@ def _matching(batch: pa.RecordBatch, kind: Kind, wishes: tuple[OptedOut, ...]) -
     values = sorted({wish.value.lower() for wish in wishes if wish.kind == kind})
     if kind == "content":
         wanted = pa.array([bytes.fromhex(value) for value in values], pa.binary(32))
-        return _true(pc.is_in(content_hashes(batch.column("content")).cast(pa.binary(32)), wanted))
+        stored = "content" not in batch.schema.names
+        hashes = batch.column("content_hash") if stored else content_hashes(batch.column("content"))
+        return _true(pc.is_in(hashes.cast(pa.binary(32)), wanted))
     column = pc.utf8_lower(batch.column("blob_id" if kind == "blob" else "repo"))
     if kind == "owner":
         column = pc.replace_substring_regex(column, "/.*$", "")
@@ -129,15 +133,18 @@ def _true(mask: pa.Array) -> np.ndarray:
 
 
 def left_out(batch: pa.RecordBatch, wishes: tuple[OptedOut, ...]) -> pa.RecordBatch:
-    """The batch without the texts, encodings and licences of rows that somebody asked to be left out.
+    """The batch without the texts and encodings of rows that somebody asked to be left out.
 
     >>> from columns.testing import documents
     >>> left_out(documents(["x"]), (OptedOut("repo", "repo"),)).column("problem").to_pylist()
     ['opted_out']
     """
     gone = opted_out(batch, wishes) if wishes else np.zeros(batch.num_rows, np.bool_)
-    if not gone.any():
-        return batch
+    return emptied(batch, gone) if gone.any() else batch
+
+
+def emptied(batch: pa.RecordBatch, gone: np.ndarray) -> pa.RecordBatch:
+    """The batch without the texts and encodings of some rows (``bool[rows]``), which say that they were opted out."""
     mask, columns = pa.array(gone), {name: batch.column(name) for name in batch.schema.names}
     for name in ("content", "encoding", "lossy"):
         columns[name] = pc.if_else(mask, pa.scalar(None, columns[name].type), columns[name])

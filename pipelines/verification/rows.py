@@ -99,7 +99,7 @@ def _look(
     tokens = 0
     for batch, ids in zip(shard.batches, shard.views, strict=True):
         batch.validate(full=True)
-        span, noted, wrong = _pieces(batch, ids, number, first)
+        span, noted, wrong = pieces_of(batch, ids, number, first)
         problems += [
             f"row {first + row}: {what}" for row, what in [*wrong, *_padding(batch, ids, span, first, eot)]
         ]
@@ -113,9 +113,10 @@ def _look(
     return spans, notes, [*problems, *_misplaced(shard, spans)]
 
 
-def _pieces(
+def pieces_of(
     batch: pa.RecordBatch, ids: np.ndarray, shard: int, first: int
 ) -> tuple[Span, pa.RecordBatch | None, list[tuple[int, str]]]:
+    """The pieces of a record batch, whose first row is row ``first`` of the shard, their notes, and rows that are wrong."""
     lists = [batch.column(name) for name in ("doc_ids", "doc_starts", "doc_offsets")]
     every = [*lists, *note_columns(batch)]
     bounds, *others = (np.asarray(one.offsets).astype(np.int64) - one.offsets[0].as_py() for one in every)

@@ -34,7 +34,7 @@ TRAPS = {
     "decide-components": ("pipelines.components", "JoinLinks", 0),
     "decide-keepers": ("pipelines.keepers", "Keepers", 0),
     "decide": ("pipelines.decide", "LedgerPart", 2),
-    "tokenizer": ("pipelines.shard", "TrainTokenizer", 0),
+    "tokenizer": ("pipelines.trained", "TrainTokenizer", 0),
     "tokens": ("pipelines.shard", "TokenisePart", 2),
     "shards": ("pipelines.shard", "PackShard", 1),
 }

@@ -32,9 +32,9 @@ def held(root, **changes):
 
 
 def test_the_second_is_told_who_is_at_work(root):
-    with leased(root, "refresh"), pytest.raises(OutputError, match=r"refresh is under way \(process \d+ on ") as said:
-        with leased(root, "takedown"):
-            pytest.fail("two at once")
+    under_way = pytest.raises(OutputError, match=r"refresh is under way \(process \d+ on ")
+    with leased(root, "refresh"), under_way as said, leased(root, "takedown"):
+        pytest.fail("two at once")
     assert "one run at a time" in str(said.value)
     with leased(root, "takedown"):
         pass
@@ -74,9 +74,15 @@ def test_a_silent_holder_elsewhere_is_overtaken(root):
 
 def test_a_holder_elsewhere_that_shows_life_is_respected(root):
     about = held(root)
-    with pytest.raises(OutputError, match=r"refresh is under way \(process 1 on elsewhere, since then\)"):
-        with leased(root, "refresh", wait=lambda _: held(root, beat=about["beat"] + 1) and None):
-            pytest.fail("overtaken while alive")
+
+    def alive(_seconds):
+        held(root, beat=about["beat"] + 1)
+
+    under_way = pytest.raises(
+        OutputError, match=r"refresh is under way \(process 1 on elsewhere, since then\)"
+    )
+    with under_way, leased(root, "refresh", wait=alive):
+        pytest.fail("overtaken while alive")
 
 
 def test_a_lease_given_back_while_one_asks_is_refused_once(root):

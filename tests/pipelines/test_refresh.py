@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.console import Console
 
 from columns.files import Place
@@ -21,7 +18,7 @@ from pipelines.recipe import load_recipe
 from pipelines.refresh import Refreshed, refresh
 from pipelines.verification import verify_dataset
 from tests.pipelines.building import assert_same, recipe, result_bytes
-from tests.pipelines.test_reuse import TEXTS, File, edited, edits, first, snapshots, write
+from tests.pipelines.test_reuse import TEXTS, File, first, write
 
 GIVEN = """
 extends: codex

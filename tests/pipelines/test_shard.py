@@ -14,7 +14,8 @@ from columns.files import Place
 from columns.tables import read_whole, write_documents, write_table
 from columns.testing import documents
 from pipelines.dataset import Dataset, Names
-from pipelines.shard import SAMPLE, PackShard, SampleTexts, _plan, tokens_account
+from pipelines.shard import PackShard, _plan, tokens_account
+from pipelines.trained import SAMPLE, SampleTexts
 from shards import (
     PackConfig,
     ShardSet,
