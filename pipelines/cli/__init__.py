@@ -1,6 +1,7 @@
 """The command line: ``thresher``, also ``python -m pipelines``.
 
-``app.py`` the application; ``job.py`` build and run; ``planning.py`` plan; ``look.py`` recipes, explain and inspect;
+``app.py`` the application; ``job.py`` build and run; ``refresh.py`` refresh, takedown and gc;
+``planning.py`` plan; ``look.py`` recipes, explain and inspect;
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
 ``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
@@ -27,6 +28,7 @@ from pipelines.cli import (
     peek,
     planning,
     provenance,
+    refresh,
     suites,
     tokenizers,
     verify,
@@ -35,7 +37,7 @@ from pipelines.cli.app import app
 
 __all__ = [
     "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
-    "suites", "tokenizers", "verify",
+    "refresh", "suites", "tokenizers", "verify",
 ]  # fmt: skip
 
 

@@ -23,6 +23,9 @@ from tests.pipelines.corpus import leak, near_copy, sources, write_tree
 COMMANDS = (
     "build",
     "run",
+    "refresh",
+    "takedown",
+    "gc",
     "curve",
     "index",
     "recipes",
