@@ -56,6 +56,7 @@ class BuildOptions:
     """What is built from what, where, and which stages of it; ``takedowns``: where the list of removals lies.
 
     ``keep_tokenizer``: a tokenizer that the recipe trains is taken from the dataset to reuse, not trained again.
+    ``version``: both are versions in one directory, so equal files are linked.
     """
 
     inputs: tuple[str, ...]
@@ -67,6 +68,7 @@ class BuildOptions:
     access: Access = field(default_factory=Access)
     takedowns: Place | None = None
     keep_tokenizer: bool = False
+    version: bool = False
 
 
 @dataclass
@@ -185,7 +187,8 @@ class Build:
         )
         stage = measure_stage(self.dataset, config, self._upstream(self.dataset.documents, "ingest"))
         old = self._old(config)
-        self._stage(stage, parts_of(stage), lambda: measure(self.engine, self.dataset, stage, config, old))
+        work = partial(measure, self.engine, self.dataset, stage, config, old, linked=self.options.version)
+        self._stage(stage, parts_of(stage), work)
 
     def _old(self, config: MeasureConfig) -> Place | None:
         """The dataset whose facts are reused; none where they would not be the ones measured now."""
@@ -311,7 +314,7 @@ class Build:
         config = ShardConfig(recipe.tokenizer, recipe.pack, recipe.transforms, recipe.syntax)
         past = None
         if self.options.reuse is not None:
-            past = Past(Dataset(self.options.reuse), self.options.keep_tokenizer)
+            past = Past(Dataset(self.options.reuse), self.options.version, self.options.keep_tokenizer)
         self._log += shard(self.engine, self.dataset, config, upstream, self.runner, past)
 
     def _finish(self) -> None:

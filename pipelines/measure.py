@@ -34,7 +34,7 @@ from pipelines.engine import Engine, run_units
 from pipelines.families import FamilyConfig, measure_families
 from pipelines.measured import SETS, SIGNATURE, Layout, nest
 from pipelines.reuse import MEASURED_BY, KeyConfig, Reuse, gather
-from pipelines.stage import Stage, UnitRecord
+from pipelines.stage import COMMIT, Stage, UnitRecord, read_json
 
 CARRIED = (
     "doc_id", "content_hash", "problem", "repo", "ref", "path", "language", "license", "size", "stars", "forks",
@@ -190,7 +190,7 @@ class MeasurePart:
 
     def _known(self, part: int) -> pa.RecordBatch:
         if self.reuse is not None:
-            return self.reuse.rows(part)
+            return self.reuse.known(part)
         return concat(
             [], pa.schema([("row", pa.int64()), ("whole", pa.bool_()), *self.config.layout().schema])
         )
@@ -244,14 +244,44 @@ def measure_stage(dataset: Dataset, config: MeasureConfig, upstream: str) -> Sta
 
 
 def measure(
-    engine: Engine, dataset: Dataset, stage: Stage, config: MeasureConfig, old: Place | None = None
+    engine: Engine,
+    dataset: Dataset,
+    stage: Stage,
+    config: MeasureConfig,
+    old: Place | None = None,
+    *,
+    linked: bool = False,
 ) -> Mapping[str, object]:
-    """Run the stage as one Beam job over the parts that are left, after one that finds what ``old`` knows of them."""
+    """Run the stage as one Beam job over the parts that are left, after one that finds what ``old`` knows of them.
+
+    ``linked``: facts of parts whose documents are the same file are linked.
+    """
     pending, reuse = stage.begin(), None
     if old is not None:
         reuse = Reuse.of(old, dataset, config.layout(), config.keys())
+        same = same_parts(Dataset(old), dataset) if linked else frozenset[int]()
+        for part in pending:
+            if part in same:
+                _inherit(stage, part, Dataset(old))
+        pending = [part for part in pending if part not in same]
         gather(engine, reuse, pending)
     work = MeasurePart(dataset, Names(stage.units), config, engine.batch_bytes, reuse)
     run_units(engine, stage, work, pending)
     dataset.work.remove_tree()
     return stage.commit({MEASURED_BY: config.identity()})
+
+
+def _inherit(stage: Stage, part: int, old: Dataset) -> None:
+    """Take over the facts of a part whose documents are the old one's, file by file."""
+    commit = read_json(old.facts, COMMIT) or {}
+    counts = commit["each"][part]["counts"]
+    stage.inherit(part, old.facts, commit, counts | {"reused": counts["rows"], "moved": 0, "measured": 0})
+
+
+def same_parts(old: Dataset, new: Dataset) -> frozenset[int]:
+    """The parts whose documents are the same file in both datasets; none where the numbers of parts differ."""
+    commits = [read_json(dataset.documents, COMMIT) or {} for dataset in (old, new)]
+    before, after = (commit.get("outputs", []) for commit in commits)
+    if len(before) != len(after) or "each" not in (read_json(old.facts, COMMIT) or {}):
+        return frozenset()
+    return frozenset(part for part, output in enumerate(after) if output == before[part])

@@ -76,7 +76,9 @@ def refresh(loaded: LoadedRecipe, options: BuildOptions, engine: Engine, display
     """
 
     def build(place: Place, parent: Place) -> None:
-        chosen = dataclasses.replace(options, place=place, reuse=parent, takedowns=options.place)
+        chosen = dataclasses.replace(
+            options, place=place, reuse=parent, takedowns=options.place, version=True
+        )
         Build(loaded, chosen, engine, display).run()
 
     with leased(options.place, "refresh") as lease:

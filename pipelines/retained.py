@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from columns.tables import read_arrow, read_whole
 from pipelines.dataset import Dataset, Names
 from pipelines.redacting import Texts
+from pipelines.reuse import positions
 from pipelines.stage import COMMIT, outputs_fingerprint, read_json
 from shards import key_range
 
@@ -27,9 +28,13 @@ _IDENTITY = frozenset({"content_hash", "repo", "path"})
 
 @dataclass(frozen=True)
 class Past:
-    """The version before. ``keep_tokenizer``: its trained tokenizer is used again."""
+    """The dataset before. ``linked``: its files may be linked, as versions of one directory do.
+
+    ``keep_tokenizer``: its trained tokenizer is used again.
+    """
 
     dataset: Dataset
+    linked: bool = False
     keep_tokenizer: bool = False
 
     def tokens(self, made_by: str, parts: int) -> dict[str, Any] | None:
@@ -42,7 +47,7 @@ class Past:
         """What the shard stage left, where it packed the same way into as many shards; else None."""
         commit = read_json(self.dataset.shards, COMMIT)
         same = commit is not None and commit.get(PACKED_BY) == packed_by and len(commit["units"]) == units
-        return commit if same else None
+        return commit if same and self.linked else None
 
 
 class Taken(NamedTuple):
@@ -61,6 +66,7 @@ class OldTokens:
     new: Dataset
     names: Names
     columns: tuple[str, ...]
+    linked: bool
 
     def take(self, part: int, kept: np.ndarray) -> Taken:
         """The kept rows of a new part whose tokens the old part has."""
@@ -82,16 +88,8 @@ class OldTokens:
 
     def _unchanged(self, part: int, documents: pa.Table) -> np.ndarray:
         """Rows that were there before with equal columns and equal edits."""
-        before = self._documents(self.old, part)
-        at = _where(documents.column("doc_id"), before.column("doc_id"))
-        found = np.flatnonzero(at >= 0)
-        same = np.zeros(documents.num_rows, np.bool_)
-        same[found] = True
-        for name in documents.column_names[1:]:
-            now = documents.column(name).take(pa.array(found))
-            was = before.column(name).take(pa.array(at[found]))
-            same[found] &= _equal(now, was)
-        return same & self._equally_edited(part, at)
+        at = positions(documents, self._documents(self.old, part))
+        return (at >= 0) & self._equally_edited(part, at)
 
     def _equally_edited(self, part: int, at: np.ndarray) -> np.ndarray:
         was, now = (Texts(dataset, self.names).edits(part) for dataset in (self.old, self.new))
@@ -103,17 +101,10 @@ class OldTokens:
         return same
 
 
-def _where(ids: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array) -> np.ndarray:
+def _where(ids: pa.ChunkedArray, among: pa.Array) -> np.ndarray:
     """The first position of each id, -1 where there is none."""
-    values = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
-    found = pc.index_in(ids.cast(pa.binary()), value_set=values.cast(pa.binary()))
+    found = pc.index_in(ids.cast(pa.binary()), value_set=among.cast(pa.binary()))
     return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
-
-
-def _equal(now: pa.ChunkedArray, was: pa.ChunkedArray) -> np.ndarray:
-    """Whether values are equal, null to null."""
-    both = pc.and_(pc.is_null(now), pc.is_null(was))
-    return np.asarray(pc.or_(both, pc.fill_null(pc.equal(now, was), False)))
 
 
 def touched(tokens: pa.Table, taken: Taken | None) -> dict[str, list[int]] | None:

@@ -1,8 +1,9 @@
 """Reuse: what an older dataset measured, brought to the rows of a new one, wherever an equal file lies now.
 
-A new snapshot has a new ``ref``, so every file may lie in another part than before. Both datasets' keys are therefore
-exchanged by content, the old rows that answer new ones are paired, the pairs exchanged by old part, and what was
-measured of them by new part. Every step holds one part at a time, and none reads content.
+Where both datasets have as many parts, an unchanged file lies in the part of the same number and is found there. For
+the others, which came from elsewhere or were renamed, keys of both datasets are exchanged by content, the old rows that
+answer new ones are paired, the pairs exchanged by old part, and what was measured of them by new part. Every step holds
+one part at a time, and none reads content. On one machine a few such files are looked for without a pipeline.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from columns.batch import concat
-from columns.beam import Exchange, load_chunks
+from columns.beam import Exchange, Partitioned, load_chunks
 from columns.document import DOCUMENT
 from columns.errors import OutputError
 from columns.files import Place
@@ -29,7 +30,7 @@ from pipelines.engine import Engine
 from pipelines.ledger import row_ids
 from pipelines.measured import Layout
 from pipelines.stage import COMMIT, outputs_fingerprint, read_json
-from pipelines.stored import ROW_BITS, ROW_MASK
+from pipelines.stored import ROW_BITS, ROW_MASK, in_threads
 
 MEASURED_BY = "measured_by"
 ANSWER = pa.schema(
@@ -39,6 +40,7 @@ ANSWER = pa.schema(
         pa.field("whole", pa.bool_(), metadata={"about": "equal in all that is read, not in the text alone"}),
     ]
 )
+SMALL = 1 << 20
 _FETCHED_ROWS = 1 << 13
 
 
@@ -119,9 +121,33 @@ class Reuse:
         batch = concat(table.to_batches(), table.schema)
         columns = [batch.column(name) for name in self.config.schema.names[:-2]]
         side = pa.repeat(pa.scalar(old), batch.num_rows)
-        yield pa.RecordBatch.from_arrays(
+        keys = pa.RecordBatch.from_arrays(
             [*columns, row_ids(part, batch.num_rows), side], schema=self.config.schema
         )
+        yield keys if old else keys.filter(pa.array(self.beside(part) < 0))
+
+    def beside(self, part: int) -> np.ndarray:
+        """For each row of a new part the same document with equal columns in the old part of its number, else -1."""
+        wanted = list(dict.fromkeys(["doc_id", *self.config.columns]))
+        after = read_whole(self.new.documents, self.new_names.part(part), wanted)
+        if self.old_names.count != self.new_names.count:
+            return np.full(after.num_rows, -1, np.int64)
+        return positions(after, read_whole(self.old.documents, self.old_names.part(part), wanted))
+
+    def known(self, part: int) -> pa.RecordBatch:
+        """What the old part of the same number and `gather` found for a new part, ascending by row."""
+        at = self.beside(part)
+        here = np.flatnonzero(at >= 0)
+        elsewhere = self.rows(part)
+        if not len(here):
+            return elsewhere
+        taken = self.layout.read(self.old.facts, self.old_names, part).take(pa.array(at[here]))
+        whole = pa.repeat(pa.scalar(True), len(here))
+        beside = pa.RecordBatch.from_arrays([pa.array(here), whole, *taken.columns], schema=self.schema)
+        if not elsewhere.num_rows:
+            return beside
+        both = concat([beside, elsewhere], self.schema)
+        return both.take(pc.sort_indices(both.column("row")))
 
     def pair(self, element: tuple[int, list[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         """The answers within one range of contents."""
@@ -160,6 +186,30 @@ class Reuse:
         return f"{part:05d}.arrow"
 
 
+def positions(after: pa.Table, before: pa.Table) -> np.ndarray:
+    """The row of ``before`` that has the ``doc_id`` of each row of ``after`` and equal other columns, else -1.
+
+    >>> one = pa.table({"doc_id": [b"a", b"b"], "path": ["x", "y"]})
+    >>> positions(one, pa.table({"doc_id": [b"b", b"a"], "path": ["y", None]})).tolist()
+    [-1, 0]
+    """
+    ids = before.column("doc_id").combine_chunks().cast(pa.binary())
+    found = pc.index_in(after.column("doc_id").cast(pa.binary()), value_set=ids)
+    at = np.asarray(pc.fill_null(found, -1)).astype(np.int64)
+    there = np.flatnonzero(at >= 0)
+    for name in after.column_names[1:]:
+        now, was = after.column(name).take(pa.array(there)), before.column(name).take(pa.array(at[there]))
+        at[there[~equal(now, was)]] = -1
+        there = np.flatnonzero(at >= 0)
+    return at
+
+
+def equal(now: pa.ChunkedArray, was: pa.ChunkedArray) -> np.ndarray:
+    """Whether values are equal, null to null: ``bool[n]``."""
+    both = pc.and_(pc.is_null(now), pc.is_null(was))
+    return np.asarray(pc.or_(both, pc.fill_null(pc.equal(now, was), False)))
+
+
 def answers(keys: pa.RecordBatch, config: KeyConfig) -> pa.RecordBatch:
     """For each new row the smallest old row of an equal key, else (``moved``) of an equal text: `ANSWER`.
 
@@ -195,10 +245,38 @@ def _smallest(codes: np.ndarray, old: np.ndarray, row: np.ndarray) -> np.ndarray
 
 
 def gather(engine: Engine, reuse: Reuse, parts: Sequence[int]) -> None:
-    """Find what the old dataset knows of the new one's ``parts``, as one Beam job."""
+    """Find what the old dataset knows of the new one's ``parts`` besides `Reuse.beside`, as one Beam job.
+
+    On one machine up to `SMALL` files are looked for here: the keys of both sides that can match are held at once.
+    """
     reuse.new.work.remove_tree()
+    if engine.local:
+        asked = in_threads(lambda part: next(reuse.keys((False, part))), parts)
+        if sum(batch.num_rows for batch in asked) <= SMALL:
+            gather_here(reuse, asked)
+            return
     if parts:
         engine.run("reuse", partial(_wire, engine=engine, reuse=reuse, parts=parts))
+
+
+def gather_here(reuse: Reuse, asked: Sequence[pa.RecordBatch]) -> None:
+    """Find what the old dataset knows of some rows, part by part in threads."""
+    keys = concat(asked, reuse.config.schema)
+    if not keys.num_rows:
+        return
+    wanted = pc.unique(keys.column("content_hash").cast(pa.binary()))
+
+    def matching(part: int) -> pa.RecordBatch:
+        known = next(reuse.keys((True, part)))
+        return known.filter(pc.is_in(known.column("content_hash").cast(pa.binary()), value_set=wanted))
+
+    held = in_threads(matching, range(reuse.old_names.count))
+    found = answers(concat([keys, *held], reuse.config.schema), reuse.config)
+    by_old = Partitioned.cut(found, _by_part(found, column="source")).pieces
+    fetched = [batch for pair in by_old for batch in reuse.fetch((pair[0], [pair[1]]))]
+    known = concat(fetched, reuse.schema)
+    for part, rows in Partitioned.cut(known, _by_part(known, column="row")).pieces:
+        reuse.keep((part, [rows]))
 
 
 def _wire(pipeline: beam.Pipeline, *, engine: Engine, reuse: Reuse, parts: Sequence[int]) -> None:

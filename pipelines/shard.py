@@ -119,7 +119,7 @@ class TokenisePart:
 
     def _written(self, name: str, tokens: pa.Table, noted: dict[str, list[int]] | None) -> int:
         """Write the part, or link the old one where no row was touched."""
-        if self.old is None or noted is None or any(noted.values()):
+        if self.old is None or not self.old.linked or noted is None or any(noted.values()):
             return write_tokens(self.dataset.tokens, name, tokens)
         self.dataset.tokens.link([name], self.old.old.tokens)
         return int(tokens.num_rows)
@@ -218,7 +218,9 @@ def shard(
     )
     made_by = fingerprint([tokenizer, seed, config.pack.validation_fraction, config.forming(), _code()])
     before = past.tokens(made_by, names.count) if past else None
-    old = OldTokens(past.dataset, dataset, names, config.transforms.columns) if past and before else None
+    old = None
+    if past and before:
+        old = OldTokens(past.dataset, dataset, names, config.transforms.columns, past.linked)
     tokenising = TokenisePart(dataset, names, seed, config.transforms, config.nodes, old)
     noted = {MADE_BY: made_by, SINCE: outputs_fingerprint(before) if before else ""}
     log.append(_run(second, runner, partial(_units, engine, second, tokenising, noted)))
@@ -273,7 +275,7 @@ def _tokenizer_stage(
     trained = config.tokenizer.spec == "train"
     given = None if trained else make_tokenizer(config.tokenizer).sha256
     identity = [config.tokenizer, given, _code(), upstream]
-    if not (past and past.keep_tokenizer and trained):
+    if not (past and past.linked and past.keep_tokenizer and trained):
         stage = Stage("tokenizer", dataset.tokenizer, fingerprint(identity), 1)
         return stage, partial(make_tokenizer_stage, engine, dataset, stage, config.tokenizer)
     commit = _commit(past.dataset.tokenizer)

@@ -82,16 +82,27 @@ class Stage:
         outputs = [{"name": name, **describe(self.place, name)} for name in record.outputs]
         self._write(unit, {"outputs": outputs, "counts": dict(record.counts), "info": dict(record.info)})
 
-    def inherit(self, unit: int, old: Place, commit: Mapping[str, Any]) -> None:
+    def inherit(
+        self,
+        unit: int,
+        old: Place,
+        commit: Mapping[str, Any],
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
         """Record a unit as an older stage's unit of the same number: its files are linked, not made again.
 
-        ``commit`` is what the older stage committed at ``old``. Only right where the unit would come out the same.
+        ``commit`` is what the older stage committed at ``old``; ``counts`` stand instead of the older ones. Only right
+        where the unit would come out the same.
         """
         each, data = commit["each"], commit["outputs"]
         first = sum(one["outputs"] for one in each[:unit])
         outputs = data[first : first + each[unit]["outputs"]]
         self.place.link([output["name"] for output in outputs], old)
-        record = {"outputs": outputs, "counts": each[unit]["counts"], "info": commit["units"][unit]}
+        record = {
+            "outputs": outputs,
+            "counts": dict(counts or each[unit]["counts"]),
+            "info": commit["units"][unit],
+        }
         self._write(unit, record)
 
     def _write(self, unit: int, record: Mapping[str, Any]) -> None:

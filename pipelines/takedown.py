@@ -160,7 +160,9 @@ class _Taking:
         return [dataclasses.asdict(entry) for entry in self.entries]
 
     def _build(self, place: Place, parent: Place, *, found: pa.Table) -> None:
-        options = BuildOptions((), place, reuse=parent, takedowns=self.root, keep_tokenizer=True)
+        options = BuildOptions(
+            (), place, reuse=parent, takedowns=self.root, keep_tokenizer=True, version=True
+        )
         before = self.own.recipe.reading()
         Without(self.loaded, options, self.engine, self.display, found=found, before=before).run()
 

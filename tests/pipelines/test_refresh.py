@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from columns.files import Place
@@ -18,7 +21,7 @@ from pipelines.recipe import load_recipe
 from pipelines.refresh import Refreshed, refresh
 from pipelines.verification import verify_dataset
 from tests.pipelines.building import assert_same, recipe, result_bytes
-from tests.pipelines.test_reuse import TEXTS, File, first, write
+from tests.pipelines.test_reuse import TEXTS, File, edited, edits, first, snapshots, write
 
 GIVEN = """
 extends: codex
@@ -125,3 +128,57 @@ def test_the_same_snapshot_again_is_no_new_version(folder, versions):
     assert Versions(root).numbers() == [1, 2]
     assert not (Path(root.url) / "versions" / "000003").exists()
     assert again.record == versions[2].record
+
+
+EXACT = GIVEN.replace("verify: jaccard", "verify: signature")
+
+
+@pytest.mark.slow
+@given(
+    old=snapshots(), chain=st.lists(edits(8), min_size=2, max_size=2), text=st.sampled_from([GIVEN, EXACT])
+)
+@settings(max_examples=3)
+def test_any_history_of_edits_gives_the_rebuilt_dataset(tmp_path_factory, old, chain, text):
+    folder, files = tmp_path_factory.mktemp("edits"), old
+    root = built(folder, "set", write(folder, "s0", files), text=text)
+    for step, changes in enumerate(chain):
+        files = edited(files, changes)
+        snapshot = write(folder, f"s{step + 1}", files)
+        refreshed(folder, root, snapshot, text=text)
+        assert_same(current_place(root), built(folder, f"anew{step}", snapshot, text=text))
+
+
+def test_another_number_of_parts_is_laid_out_anew(folder, tmp_path):
+    root = built(tmp_path, "set", write(tmp_path, "one", first()))
+    snapshot = write(tmp_path, "two", later())
+    found = refreshed(tmp_path, root, snapshot, parts=2)
+    assert_same(found.place, built(tmp_path, "anew", snapshot, parts=2))
+    assert found.record["cost"]["facts"]["measured"] == 2
+    assert found.record["changes"]["changed"] == 1
+
+
+TRAINED = GIVEN.replace("tokenizer: {{spec: codex}}", "tokenizer: {{vocab_size: 384, sample_bytes: 60000}}")
+
+
+def test_a_trained_tokenizer_is_trained_again_unless_it_is_kept(tmp_path):
+    root = built(tmp_path, "set", write(tmp_path, "one", first()), text=TRAINED)
+    snapshot = write(tmp_path, "two", later())
+    again = refreshed(tmp_path, root, snapshot, text=TRAINED)
+    assert_same(again.place, built(tmp_path, "anew", snapshot, text=TRAINED))
+    more = write(tmp_path, "three", [*later(), File("more.py", TEXTS[41])])
+    options = BuildOptions((str(more),), root, keep_tokenizer=True)
+    kept = refresh(loaded(tmp_path, TRAINED), options, Engine(workers=1), display())
+    ranks = [place.child("tokenizer").read("ranks.tiktoken") for place in (again.place, kept.place)]
+    assert ranks[0] == ranks[1]
+    assert kept.record["cost"]["tokens"]["documents"] - kept.record["cost"]["tokens"]["reused"] == 1
+    assert [check.problems for check in verify_dataset(kept.place) if not check.passed] == []
+
+
+def test_the_record_tells_what_it_was_made_from(versions):
+    root, _, found, _ = versions
+    record = json.loads((Path(root.url) / "versions" / "000002.json").read_bytes())
+    assert record == found.record
+    assert (record["version"], record["parent"], record["made_by"]) == (2, 1, "refresh")
+    assert record["cost"]["cpu_seconds"] > 0
+    assert record["cost"]["tokens"]["reused"] > 10
+    assert found.to_dict()["place"] == found.place.url

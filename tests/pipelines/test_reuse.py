@@ -25,7 +25,7 @@ from pipelines.dataset import Dataset
 from pipelines.engine import Engine
 from pipelines.progress import Display
 from pipelines.recipe import load_recipe
-from pipelines.reuse import ANSWER, KeyConfig, answers, check_old, obstacle
+from pipelines.reuse import ANSWER, KeyConfig, answers, check_old, obstacle, positions
 from tests.pipelines.building import assert_same, command, recipe
 from tests.pipelines.corpus import leak, near_copy, sources
 
@@ -62,6 +62,7 @@ class File:
     ref: str = "v1"
     stars: int = 1
     language: str = "python"
+    license: str | None = "mit"
 
 
 def write(folder: Path, name: str, files: list[File]) -> Path:
@@ -114,7 +115,10 @@ def facts(place: Place, stage: str = "facts") -> dict[str, bytes]:
 
 def edits(most: int) -> st.SearchStrategy[list[tuple[str, int, int]]]:
     """What happens between two snapshots: which change, at which file, with which value."""
-    kinds = ("insert", "insert", "delete", "change", "replace", "rename", "language", "star", "ref", "move")
+    kinds = (
+        "insert", "insert", "delete", "change", "replace", "rename", "language", "star", "ref", "move", "license",
+        "duplicate",
+    )  # fmt: skip
     return st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 99), st.integers(0, 99)), max_size=most)
 
 
@@ -128,6 +132,8 @@ def edited(files: list[File], changes: list[tuple[str, int, int]]) -> list[File]
             result.append(File(f"new/{value}.py", POOL[value % len(POOL)], f"repo{value % 3}"))
         elif kind == "delete" and len(result) > 1:
             del result[at]
+        elif kind == "duplicate":
+            result.append(dataclasses.replace(file, path=f"copy/{value}.py", repo=f"repo{value % 3}"))
         elif kind == "ref":
             result = [dataclasses.replace(file, ref=f"v{value}") for file in result]
         elif kind != "delete":
@@ -143,6 +149,7 @@ def change(kind: str, file: File, value: int) -> dict[str, object]:
         "language": {"language": ["html", "c", "python"][value % 3]},
         "star": {"stars": value},
         "move": {"repo": f"repo{value % 3}"},
+        "license": {"license": [None, "mit", "gpl-3.0", "apache-2.0"][value % 4]},
     }[kind]
 
 
@@ -438,3 +445,27 @@ def test_own_columns_of_any_type_are_keys():
         [{k: r[k] for k in config.schema.names} for r in rows], schema=config.schema
     )
     assert answers(batch, config).to_pylist() == [{"source": 0, "target": 7, "whole": True}]
+
+
+COLUMNS = st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([None, "x", "y"]))
+
+
+@given(
+    after=st.lists(COLUMNS, max_size=8), before=st.lists(COLUMNS, max_size=8, unique_by=lambda row: row[0])
+)
+@settings(max_examples=100)
+def test_positions_are_those_of_a_plain_search(after, before):
+    schema = pa.schema([("doc_id", pa.binary()), ("path", pa.string())])
+    tables = (
+        pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+        for rows in (after, before)
+    )
+    expected = [next((at for at, one in enumerate(before) if one == row), -1) for row in after]
+    assert positions(*tables).tolist() == expected
+
+
+def test_the_same_is_found_with_and_without_a_pipeline(folder, old, later, rebuilt, monkeypatch):
+    monkeypatch.setattr("pipelines.reuse.SMALL", -1)
+    by_exchange = build(folder, "by_exchange", later, reuse=old, stages=MEASURED)
+    assert facts(by_exchange) == facts(rebuilt)
+    assert counts(by_exchange) == {"measured": 2, "moved": 2, "reused": len(first()) - 5}
