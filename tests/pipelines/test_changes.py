@@ -92,18 +92,9 @@ def test_changes_are_those_of_a_plain_comparison(tmp_path_factory, old, new, par
 
 @pytest.fixture
 def pair(tmp_path):
-    old = [
-        ("a", "gone", "1", None),
-        ("a", "same", "1", None),
-        ("a", "copy", "1", "near_duplicate"),
-        ("b", "x", "1", None),
-    ]
-    new = [
-        ("a", "same", "1", None),
-        ("a", "copy", "1", None),
-        ("b", "x", "2", "line_max"),
-        ("b", "new", "1", None),
-    ]
+    same = ("a", "same", "1", None)
+    old = [("a", "gone", "1", None), same, ("a", "copy", "1", "near_duplicate"), ("b", "x", "1", None)]
+    new = [same, ("a", "copy", "1", None), ("b", "x", "2", "line_max"), ("b", "new", "1", None)]
     places = (Place(str(tmp_path / name)) for name in ("old", "new"))
     return [ledger(place, rows, 2) for place, rows in zip(places, (old, new), strict=True)]
 
