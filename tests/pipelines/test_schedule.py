@@ -1,4 +1,4 @@
-"""The schedule without a cloud: its script run twice, with and without a change between; its units as far as they go."""
+"""The schedule without a cloud: its script run again and again, and its units as far as they can be checked."""
 
 from __future__ import annotations
 
