@@ -19,6 +19,7 @@ from pipelines import preflight
 from pipelines.against import AgainstConfig, against, against_stage, open_known
 from pipelines.card import DATA, write_card
 from pipelines.cuts import CutsConfig, cuts_stage, make_cuts
+from pipelines.dataflow import check_reach
 from pipelines.dataset import CARD, MANIFEST, REPORT, RUN, Dataset
 from pipelines.decide import decide, decide_stage
 from pipelines.decisions import DecideConfig
@@ -43,6 +44,7 @@ from pipelines.recipe import LoadedRecipe
 from pipelines.report import write_report
 from pipelines.retained import Past
 from pipelines.reuse import check_old, obstacle
+from pipelines.runners import DATAFLOW, known_runner
 from pipelines.shard import ShardConfig, shard
 from pipelines.stage import COMMIT, Stage, outputs_fingerprint, read_json
 from pipelines.takedowns import honoured
@@ -87,7 +89,7 @@ class Build:
     def run(self) -> None:
         """Run the stages that were asked for; with all of them, finish the dataset."""
         preflight.check_packages()
-        self.engine.check()
+        self._check_engine()
         preflight.check_output(self.options.place)
         preflight.check_no_versions(self.options.place)
         if self.options.reuse is not None:
@@ -110,6 +112,17 @@ class Build:
                 runner()
         if self.options.stages == STAGES:
             self._finish()
+
+    def _check_engine(self) -> None:
+        """Refuse an engine that cannot do the job; say what to bear in mind of one that is not tried."""
+        self.engine.check()
+        if caveat := known_runner(self.engine.runner).caveat:
+            self.display.note(f"{self.engine.name}: {caveat}")
+        if self.engine.name != DATAFLOW:
+            return
+        old = [("--reuse", self.options.reuse.url)] if self.options.reuse is not None else []
+        known = [("--against", one) for one in self.options.against]
+        check_reach(self.options.inputs, self.options.place.url, [*old, *known])
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -325,7 +338,7 @@ class Build:
         packages = ("thresher", "apache-beam", "pyarrow", "numpy", "numba", "tokenizers", "tiktoken")
         log = {
             "stages": self._log,
-            "runner": self.engine.runner,
+            "runner": self.engine.name,
             "workers": self.engine.workers,
             "mode": self.engine.mode,
             "python": platform.python_version(),

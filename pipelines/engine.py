@@ -10,20 +10,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, _BeamArgumentParser
-from apache_beam.runners import create_runner
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    _BeamArgumentParser,
+)
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from columns.batch import BATCH_BYTES
 from columns.errors import EnvironmentProblem
 from columns.files import Place
+from pipelines.dataflow import check_options, job_name
+from pipelines.pool import Pool, running
+from pipelines.runners import DATAFLOW, LOCAL_RUNNERS, PORTABLE, known_runner
 from pipelines.stage import RunUnit, Stage, UnitRecord
 
 OWN_OPTIONS = (
     "--input", "--output", "--runner", "--workers", "--mode", "--batch-mb", "--column", "--json", "--quiet"
 )  # fmt: skip
 NO_PROXY = "no_grpc_proxy"
-LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,9 @@ class Engine:
 
     ``DirectRunner`` is pinned to Beam's own `FnApiRunner`: the default would first try to download
     another engine and fall back silently. ``mode`` is ``threads`` (kernels release the GIL, so
-    they scale) or ``processes``.
+    they scale) or ``processes``. ``PortableRunner`` without ``--job_endpoint`` gets a job service and
+    worker processes of this machine (`pipelines.pool`). ``purpose`` becomes part of the names of distant jobs: two
+    jobs of one name cannot run at once, so two builds into one output keep out of each other's way.
     """
 
     runner: str = "DirectRunner"
@@ -40,27 +49,59 @@ class Engine:
     mode: str = "threads"
     options: tuple[str, ...] = ()
     batch_bytes: int = BATCH_BYTES
+    purpose: str = ""
+
+    @property
+    def name(self) -> str:
+        """The runner as Beam calls it; `EnvironmentProblem` for one that is not there, or must not be used."""
+        return known_runner(self.runner).name
 
     @property
     def local(self) -> bool:
-        """Whether work happens in this machine's processes, so that exchanges go by reference."""
-        return self.runner in LOCAL_RUNNERS
+        """Whether work happens in this process and its children."""
+        return self.name in LOCAL_RUNNERS
+
+    @property
+    def pooled(self) -> bool:
+        """Whether work happens in processes of this machine that a job service of ours hands it to."""
+        typed = PipelineOptions(list(self.options)).view_as(PortableOptions)
+        return self.name == PORTABLE and not typed.job_endpoint
+
+    @property
+    def here(self) -> bool:
+        """Whether all work happens on this machine, so that workers share its disk."""
+        return self.local or self.pooled
 
     def run(self, label: str, wire: Callable[[beam.Pipeline], None]) -> None:
         """Build a pipeline with ``wire`` and wait until it is done."""
-        if self.local:
+        pool: Pool | None = None
+        if self.here:
             _without_proxy()
             logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+            pool = running() if self.pooled else None
         else:
             logging.disable(logging.NOTSET)
             logging.basicConfig(level=logging.INFO)
-        pipeline = beam.Pipeline(runner=self._runner(), options=self._options(label))
+        pipeline = beam.Pipeline(runner=self._runner(), options=self._options(label, pool))
         wire(pipeline)
-        pipeline.run().wait_until_finish()
+        try:
+            pipeline.run().wait_until_finish()
+        except Exception as error:
+            raise _died(label, pool) or self._failed(label, error) from None
+
+    def _failed(self, label: str, error: Exception) -> Exception:
+        """What to say of a failed job: a distant service's answer is told in a line, a local error as it is."""
+        if self.here:
+            return error
+        said = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return EnvironmentProblem(
+            f"{label}: {self.name} failed: {said[-1] if said else type(error).__name__}",
+            hint="its log is above and with the service; the same command goes on with what is left",
+        )
 
     def check(self) -> None:
         """Refuse options that neither Thresher nor Beam knows; Beam itself would ignore them silently."""
-        self._check_runner()
+        _ = self.name
         parser = _BeamArgumentParser(allow_abbrev=False)
         for kind in PipelineOptions.__subclasses__():
             kind._add_argparse_args(parser)
@@ -73,6 +114,8 @@ class Engine:
                 f"unknown option {name}: neither Thresher nor Beam has it",
                 hint=f"did you mean {near[0]}?" if near else "see: thresher build --help",
             )
+        if self.name == DATAFLOW:
+            check_options(self.options, self.workers)
 
     def create(self, values: list[Any]) -> beam.PTransform:
         """Work to spread over workers; a lone local worker is spared the reshuffle, half of a small job's start."""
@@ -80,40 +123,44 @@ class Engine:
         return beam.Create(values, reshuffle=not alone)
 
     def exchange(self, work: Place) -> Place | None:
-        """Where exchanges by reference put their chunks; None where the engine shuffles itself."""
-        return work if self.local else None
-
-    def _check_runner(self) -> None:
-        if self.local:
-            return
-        try:
-            create_runner(self.runner)
-        except (ValueError, ImportError, AttributeError) as error:
-            raise EnvironmentProblem(
-                f"--runner {self.runner}: {error}", hint="on this machine: DirectRunner"
-            ) from error
+        """Where exchanges by reference put their chunks; None where workers do not share this machine's disk."""
+        return work if self.here else None
 
     def _count(self) -> int:
         return self.workers or os.cpu_count() or 1
 
     def _runner(self) -> FnApiRunner | str:
-        return FnApiRunner() if self.local else self.runner
+        return FnApiRunner() if self.local else self.name
 
-    def _options(self, label: str) -> PipelineOptions:
+    def _options(self, label: str, pool: Pool | None = None) -> PipelineOptions:
         flags: list[str] = list(self.options)
         if self.local:
-            workers = self._count()
-            mode = (
-                "in_memory"
-                if workers == 1
-                else f"multi_{'processing' if self.mode == 'processes' else 'threading'}"
-            )
-            flags += [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
-        elif not any(flag.startswith("--job_name") for flag in flags):
-            flags += [f"--job_name=thresher-{label}"]
+            flags += [f"--direct_running_mode={self._running_mode}", f"--direct_num_workers={self._count()}"]
+        elif pool is not None:
+            flags += [*pool.options(), f"--direct_num_workers={self._count()}"]
         options = PipelineOptions(flags)
+        if not self.here:
+            cloud = options.view_as(GoogleCloudOptions)
+            cloud.job_name = job_name(cloud.job_name or "thresher", self.purpose, label)
         options.view_as(SetupOptions).save_main_session = False
         return options
+
+    @property
+    def _running_mode(self) -> str:
+        if self._count() == 1:
+            return "in_memory"
+        return f"multi_{'processing' if self.mode == 'processes' else 'threading'}"
+
+
+def _died(label: str, pool: Pool | None) -> EnvironmentProblem | None:
+    """What to say where a worker process of the pool died."""
+    death = pool.death() if pool else ""
+    if not death:
+        return None
+    return EnvironmentProblem(
+        f"{label}: a worker process was {death}",
+        hint="run the same command again: finished work is kept (fewer --workers, if memory ran out)",
+    )
 
 
 def _without_proxy() -> None:
@@ -126,11 +173,11 @@ def _without_proxy() -> None:
 def run_units(engine: Engine, stage: Stage, work: Callable[[int], UnitRecord], units: Sequence[int]) -> None:
     """Run ``work`` over units of a stage as one Beam job: Create (which spreads them over workers), one ParDo.
 
-    A lone unit of a local engine has nobody to share with: it is done here, without the start of a pipeline.
+    A lone unit has nobody to share with: on this machine it is done here, without the start of a pipeline.
     """
     if not units:
         return
-    if engine.local and len(units) == 1:
+    if engine.here and len(units) == 1:
         RunUnit(stage, work)(units[0])
         return
 

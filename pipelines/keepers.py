@@ -144,7 +144,7 @@ def choose_keepers(
     job = Keepers(stored, config, deciding, work)
     job.write_full()
     run_units(engine, joining, JoinLinks(job.shares), [0])
-    if engine.local and sum(job.shares.files(part).num_rows for part in stored.parts) <= small:
+    if engine.here and sum(job.shares.files(part).num_rows for part in stored.parts) <= small:
         decide_here(job)
     else:
         run_job(engine, deciding, Wiring(engine, job))

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from columns.files import Place
+from columns.fingerprint import fingerprint
 from columns.versions import current_place
 from pipelines import summary
 from pipelines.build import STAGES, Build, BuildOptions
@@ -40,8 +41,10 @@ StageInputs = Annotated[
     list[str] | None, typer.Option("--input", "-i", help="what ingest reads; as for build")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="the dataset's directory, on any filesystem")]
-Runner = Annotated[str, typer.Option(help="Beam runner; unknown options are handed to it")]
-Workers = Annotated[int, typer.Option(help="local workers; 0 means one per core", min=0)]
+Runner = Annotated[
+    str, typer.Option(help="direct, portable or dataflow (docs/engines.md); unknown options are handed to it")
+]
+Workers = Annotated[int, typer.Option(help="workers on this machine; 0 means one per core", min=0)]
 Mode = Annotated[str, typer.Option(help="local workers are 'threads' or 'processes'")]
 BatchMb = Annotated[
     int, typer.Option(help="text per batch, in MB; changes speed and memory, never the result", min=1)
@@ -86,7 +89,8 @@ def _build(
         raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
     loaded = load_recipe(recipe, changes or ())
     display = Display(Console(), quiet=quiet)
-    engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20)
+    purpose = fingerprint(output)[:8]
+    engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, purpose)
     old = current_place(Place(reuse)) if reuse else None
     options = BuildOptions(
         tuple(inputs),

@@ -1,0 +1,129 @@
+"""What the tests of the deployment share: a bucket in an emulator, the package that workers get, their environment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.infra.dataflow import Dataflow
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+BUCKET = "mine"
+SITE = """
+from fsspec.asyn import AsyncFileSystem
+from gcsfs import GCSFileSystem
+GCSFileSystem._mv_file = AsyncFileSystem._mv_file  # the emulator cannot move, and says so in a way of its own
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of this folder share one package and one environment: they stay on one worker."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("infra"))
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A clean environment with the package that is staged for workers, and nothing of the checkout."""
+
+    sdist: Path
+    python: str
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
+    """Make the package as ``make sdist`` does, and install it as a worker does; dependencies are this environment's."""
+    folder = tmp_path_factory.mktemp("worker")
+    sdist = make_sdist(folder / "dist")
+    home = folder / "venv"
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+    (site / "sitecustomize.py").write_text(SITE)
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    command = [
+        sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-build-isolation",
+        "--no-index", "--ignore-installed", str(sdist),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, timeout=200, cwd=folder, env=plain_environment())
+    (home / "sdist.sha256").write_text(hashlib.sha256(sdist.read_bytes()).hexdigest())
+    return Worker(sdist, str(python))
+
+
+def make_sdist(folder: Path) -> Path:
+    """The package, made by the command that ``make sdist`` runs."""
+    code = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder.parent / "source"
+    left_out = shutil.ignore_patterns(
+        ".*", "build", "dist", "*.egg-info", "__pycache__", "tests", "benchmarks", "docs"
+    )
+    shutil.copytree(ROOT, copy, ignore=left_out)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True, timeout=200, cwd=copy,
+        env=plain_environment(),
+    )  # fmt: skip
+    return folder / done.stdout.split()[-1]
+
+
+def plain_environment() -> dict[str, str]:
+    """This process's environment without what points Python at the checkout."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+
+@pytest.fixture
+def bucket_environment(tmp_path: Path) -> Iterator[Mapping[str, str]]:
+    """An emulated bucket "mine", and the variables with which other processes find it."""
+    pytest.importorskip("gcsfs", reason="needs thresher[gcp]")
+    emulator = pytest.importorskip("gcp_storage_emulator.server", reason="needs gcp-storage-emulator")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = emulator.create_server("127.0.0.1", port, True, BUCKET)
+    server.start()
+    _wait(port)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SITE)
+    yield {
+        **plain_environment(),
+        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+        "THRESHER_TEST_SITE": str(site),
+        "OMP_NUM_THREADS": "1",
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+    server.stop()
+
+
+def _wait(port: int) -> None:
+    for _ in range(100):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the emulator did not answer")
+
+
+@pytest.fixture
+def dataflow(worker: Worker, bucket_environment: Mapping[str, str], tmp_path: Path) -> Iterator[Dataflow]:
+    """The double of the service, with the emulated bucket."""
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    with Dataflow(worker.python, bucket_environment, folder) as service:
+        yield service
