@@ -1,8 +1,9 @@
 """Plan: what a build would take, from a build of a sample of its inputs: documents, tokens, bytes, time, price.
 
-The sample is built for real, in a folder that is removed. Which units are in it is decided by hash, so a plan of the
-same inputs is one of the same files. Everything is scaled by listed bytes: a corpus has a larger share of duplicates
-than its samples have, so what is kept is at most what is said here, and so are tokens.
+The sample, a thousandth of the listed bytes or more, is built for real, in a folder that is removed. Which units are in
+it is decided by hash, so a plan of the same inputs is one of the same files. Everything is scaled by listed bytes: a
+corpus has a larger share of duplicates than its samples have, so what is kept is at most what is said here, and so are
+tokens. What each job took becomes time and price on Dataflow by `pipelines.cost`.
 
 What services bill is said by the sources themselves, for the whole and before anything is billed. A sample of a table
 reads its sampled streams and no others; a query runs as a whole.
@@ -11,29 +12,27 @@ reads its sampled streams and no others; a query runs as a whole.
 from __future__ import annotations
 
 import dataclasses
-import resource
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from columns.files import Place
 from columns.hashing import unit_hash
-from pipelines.build import Build, BuildOptions
-from pipelines.dataset import RUN
+from pipelines.build import BuildOptions
+from pipelines.cost import Cluster, Meter, StageCost, by_stage, cpu_seconds, grown
 from pipelines.engine import Engine
 from pipelines.finished import Finished
 from pipelines.ingest import Inputs
+from pipelines.metered import MeteredBuild, MeteredEngine
+from pipelines.prices import PriceTable, load_prices
 from pipelines.progress import Display
 from pipelines.recipe import LoadedRecipe
 from sources import Access, Estimate
 
 SAMPLE_BYTES = 64 << 20
-BAND_ROW_BYTES = 16  # a band's hash and a row id, as the exchange of link carries them
-_STAGE_START = 0.3  # seconds that a stage of a job takes to start, whatever its input
+SAMPLE_SHARE = 0.001
 _KEPT = ("documents", "facts", "links", "leaks", "ledger", "shards", "tokens")
 
 
@@ -63,7 +62,9 @@ class Prices:
 class Plan:
     """A sample's figures and those of the whole, scaled by ``factor``; bytes, files, tokens, CPU seconds.
 
-    ``sources``: what reading the whole of the inputs bills, by input; ``price`` holds it too.
+    ``hours`` and ``price`` are those of ``workers`` cores like this machine's that are always busy. ``stages``: what
+    each takes on ``cluster``, machines of Dataflow, at ``prices``. ``sources``: what reading the whole of the inputs
+    bills, by input; ``price`` holds it too, those of stages do not.
     """
 
     listed_bytes: int
@@ -75,6 +76,9 @@ class Plan:
     hours: float
     price: float
     sources: tuple[Estimate, ...] = ()
+    stages: tuple[StageCost, ...] = ()
+    cluster: Cluster = field(default_factory=Cluster)
+    prices: PriceTable = field(default_factory=load_prices)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``."""
@@ -98,17 +102,19 @@ def sampled(inputs: Inputs, limit: int) -> Inputs:
 
 
 @dataclass
-class _SampledBuild(Build):
+class _SampledBuild(MeteredBuild):
     """A build of some of what its sources list."""
 
     limit: int = SAMPLE_BYTES
+    share: float = SAMPLE_SHARE
     listed: int = 0
     taken: int = 0
+    units: int = 0
 
     def list_inputs(self) -> Inputs:
         inputs = super().list_inputs()
-        some = sampled(inputs, self.limit)
-        self.listed, self.taken = inputs.total_bytes, some.total_bytes
+        some = sampled(inputs, max(self.limit, int(self.share * inputs.total_bytes)))
+        self.listed, self.taken, self.units = inputs.total_bytes, some.total_bytes, len(inputs.units)
         return some
 
     def _promise(self, stage: str) -> None:
@@ -124,26 +130,36 @@ def plan(
     workers: int,
     prices: Prices,
     limit: int = SAMPLE_BYTES,
+    share: float = SAMPLE_SHARE,
+    cluster: Cluster | None = None,
+    table: PriceTable | None = None,
 ) -> Plan:
-    """Build a sample of the inputs and scale what it took to ``workers`` cores; `ThresherError` as of a build."""
+    """Build a sample of the inputs and scale what it took to ``workers`` cores; `ThresherError` as of a build.
+
+    The sample has ``share`` of the listed bytes, and at least ``limit``. ``cluster`` and ``table`` are Dataflow's.
+    """
     estimates: list[Estimate] = []
+    cluster, table, meter = cluster or Cluster(), table or load_prices(), Meter()
     with tempfile.TemporaryDirectory(prefix="thresher-plan-") as folder:
         place = Place(f"{folder}/sample")
         sampling = dataclasses.replace(options, place=place, access=_noting(options.access, estimates))
-        build = _SampledBuild(loaded, sampling, engine, display, limit=limit)
-        before, started = _cpu_seconds(), time.monotonic()
+        metered = MeteredEngine.of(engine, meter)
+        build = _SampledBuild(loaded, sampling, metered, display, meter=meter, limit=limit, share=share)
+        before, started = cpu_seconds(), time.monotonic()
         build.run()
-        spent = _cpu_seconds() - before
-        found = _figures(Finished.open(place), spent)
+        found = _figures(Finished.open(place), meter) | {"cpu_seconds": cpu_seconds() - before}
         found["seconds"] = time.monotonic() - started
-        fixed = spent * _fixed_share(place)
     factor = build.listed / max(build.taken, 1)
+    jobs = grown(meter.jobs, factor, build.units, loaded.recipe.layout.count(build.listed))
     whole = {name: value * factor for name, value in found.items() if name not in ("seconds", "cpu_seconds")}
-    whole["cpu_seconds"] = (spent - fixed) * factor + fixed
+    whole["cpu_seconds"] = sum(job.cpu_seconds for job in jobs)
     core_hours = whole["cpu_seconds"] / 3600
     price = prices.of(core_hours, whole["shuffle_bytes"]) + sum(one.price for one in estimates)
-    hours, billed = core_hours / workers, tuple(estimates)
-    return Plan(build.listed, build.taken, factor, found, whole, workers, hours, price, billed)
+    stages = tuple(by_stage(jobs, cluster, table))
+    return Plan(
+        build.listed, build.taken, factor, found, whole, workers, core_hours / workers, price, tuple(estimates),
+        stages, cluster, table,
+    )  # fmt: skip
 
 
 def _noting(access: Access, estimates: list[Estimate]) -> Access:
@@ -156,35 +172,12 @@ def _noting(access: Access, estimates: list[Estimate]) -> Access:
     return dataclasses.replace(access, confirm=confirm)
 
 
-def _fixed_share(place: Place) -> float:
-    """The share of the time that does not grow with the input: training the tokenizer, and starting jobs."""
-    stages = {one["stage"]: one["seconds"] for one in orjson.loads(place.read(RUN))["stages"]}
-    total = sum(stages.values())
-    fixed = sum(
-        seconds if name == "tokenizer" else min(seconds, _STAGE_START) for name, seconds in stages.items()
-    )
-    return fixed / total if total else 0.0
-
-
-def _cpu_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-def _figures(dataset: Finished, cpu_seconds: float) -> dict[str, float]:
-    """What a finished sample holds and took."""
+def _figures(dataset: Finished, meter: Meter) -> dict[str, float]:
+    """What a finished sample holds, and what passed its exchanges."""
     found: dict[str, float] = {"files": dataset.section("documents", "files")}
     found["kept_files"] = dataset.section("tokens", "documents") or 0
     found["tokens"] = dataset.section("tokens", "produced") or 0
     for name in _KEPT:
         place = dataset.place.child(name)
         found[f"{name}_bytes"] = sum(place.size(file) for file in place.names())
-    found["shuffle_bytes"] = _shuffled(dataset, found)
-    return found | {"cpu_seconds": cpu_seconds}
-
-
-def _shuffled(dataset: Finished, found: Mapping[str, float]) -> float:
-    """Bytes that pass exchanges: every text once, the band rows, and nothing else worth naming."""
-    dedup = dataset.section("recipe", "dedup")
-    bands = dedup["bands"]["bands"] if dedup["near"] else 0
-    return float(dataset.section("documents", "bytes") + found["files"] * bands * BAND_ROW_BYTES)
+    return found | {"shuffle_bytes": sum(job.shuffled for job in meter.jobs)}

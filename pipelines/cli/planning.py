@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,9 +14,11 @@ from pipelines.build import STAGES, BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, app, print_json
 from pipelines.cli.job import Columns, Inputs, RecipeName
+from pipelines.cost import Cluster, StageCost
 from pipelines.engine import Engine
-from pipelines.plan import SAMPLE_BYTES, Plan, Prices
+from pipelines.plan import SAMPLE_BYTES, SAMPLE_SHARE, Plan, Prices
 from pipelines.plan import plan as planned
+from pipelines.prices import load_prices
 from pipelines.progress import Display
 from pipelines.recipe import load_recipe
 from pipelines.wording import count, size
@@ -29,8 +32,27 @@ def plan(
     inputs: Inputs,
     workers: Annotated[int, typer.Option(help="cores of the real run", min=1)] = 1,
     sample_mb: Annotated[
-        int, typer.Option(help="listed bytes to build as a sample, in MB", min=1)
+        int, typer.Option(help="least listed bytes to build as a sample, in MB", min=1)
     ] = SAMPLE_BYTES >> 20,
+    sample_share: Annotated[
+        float, typer.Option(help="share of the listed bytes to build as a sample", min=0, max=1)
+    ] = SAMPLE_SHARE,
+    machines: Annotated[int, typer.Option(help="machines on Dataflow", min=1)] = Cluster.workers,
+    machine_cores: Annotated[int, typer.Option(help="cores of each", min=1)] = Cluster.cores,
+    machine_memory_gb: Annotated[
+        float, typer.Option(help="memory of each, in GB", min=1)
+    ] = Cluster.memory_gb,
+    machine_disk_gb: Annotated[float, typer.Option(help="disk of each, in GB", min=0)] = Cluster.disk_gb,
+    machine_speed: Annotated[
+        float, typer.Option(help="how fast a core there is beside one of this machine", min=0.01)
+    ] = Cluster.speed,
+    start_seconds: Annotated[
+        float, typer.Option(help="until the workers of a job work", min=0)
+    ] = Cluster.start_seconds,
+    prices: Annotated[
+        str | None,
+        typer.Option(help="Dataflow's prices, in the form of pipelines/prices.yaml", metavar="FILE"),
+    ] = None,
     price_core_hour: Cost = 0.0,
     price_memory_gb_hour: Cost = 0.0,
     price_shuffle_gb: Cost = 0.0,
@@ -51,6 +73,8 @@ def plan(
     Example:
 
         thresher plan codex --input 'parquet:stack/*.parquet' --workers 64 --price-core-hour 0.05
+
+        thresher plan codex --input 'parquet:gs://bucket/*.parquet' --machines 32 --prices ours.yaml
     """
     console = Console(stderr=True)
     display = Display(console, quiet=as_json or not console.is_terminal)
@@ -61,10 +85,17 @@ def plan(
         STAGES,
         access=access_of(access, max_bytes_billed, yes, quiet=as_json),
     )
-    prices = Prices(price_core_hour, price_memory_gb_hour, price_shuffle_gb)
+    given = {
+        "vcpu_hour": price_core_hour,
+        "memory_gb_hour": price_memory_gb_hour,
+        "shuffle_gb": price_shuffle_gb,
+    }
     found = planned(
-        load_recipe(recipe, changes or ()), options, Engine(), display, workers=workers, prices=prices,
-        limit=sample_mb << 20,
+        load_recipe(recipe, changes or ()), options, Engine(), display, workers=workers,
+        prices=Prices(price_core_hour, price_memory_gb_hour, price_shuffle_gb),
+        limit=sample_mb << 20, share=sample_share,
+        cluster=Cluster(machines, machine_cores, machine_memory_gb, machine_disk_gb, machine_speed, start_seconds),
+        table=load_prices(prices, {name: price for name, price in given.items() if price}),
     )  # fmt: skip
     if as_json:
         print_json(found.to_dict())
@@ -92,7 +123,42 @@ def _print(found: Plan, console: Console) -> None:
     for one in found.sources:
         console.print(f"BigQuery, {one.text()}", soft_wrap=True, highlight=False, markup=False)
     if found.price:
-        console.print(f"price: {_amount(found.price)}{', with BigQuery' if found.sources else ''}")
+        _print_price(found, console)
+    _print_stages(found, console)
+
+
+def _print_price(found: Plan, console: Console) -> None:
+    console.print(f"price: {_amount(found.price)}{', with BigQuery' if found.sources else ''}")
+
+
+def _print_stages(found: Plan, console: Console) -> None:
+    """What each stage takes on Dataflow."""
+    cluster, prices = found.cluster, found.prices
+    console.print(
+        f"\non Dataflow, {count(cluster.workers)} machines of {count(cluster.cores)} cores, estimated "
+        "(docs/concepts/scale.md):"
+    )
+    table = Table(
+        "stage", "jobs", "core hours", "shuffled", "time", f"price, {prices.currency or 'yours'}",
+        box=None, header_style="bold", pad_edge=False,
+    )  # fmt: skip
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in (*found.stages, _total(found.stages)):
+        table.add_row(
+            one.stage, count(one.jobs), _amount(one.core_hours), size(round(one.shuffled)), _time(one.hours),
+            _amount(one.price),
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"prices: {prices.about()}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _total(stages: Sequence[StageCost]) -> StageCost:
+    sums = (
+        sum(getattr(one, name) for one in stages)
+        for name in ("jobs", "core_hours", "shuffled", "hours", "price")
+    )
+    return StageCost("total", *sums)
 
 
 def _amount(amount: float) -> str:

@@ -71,7 +71,14 @@ def test_a_plan_of_everything_is_the_build(trees, tmp_path):
     assert found.whole["tokens"] == out.section("tokens", "produced")
     shards = out.place.child("shards")
     assert found.whole["shards_bytes"] == sum(shards.size(name) for name in shards.names())
-    assert found.whole["shuffle_bytes"] == out.section("documents", "bytes")
+    read = out.section("documents", "bytes")
+    assert (
+        read < found.whole["shuffle_bytes"] < 4 * read
+    )  # texts with their columns, and the tokenizer's sample
+    assert sum(one.shuffled for one in found.stages) == found.whole["shuffle_bytes"]
+    assert [one.stage for one in found.stages] == [
+        "ingest", "measure", "link", "decide", "tokenizer", "tokens", "shards"
+    ]  # fmt: skip
 
 
 def test_a_sample_is_scaled_by_listed_bytes(trees, tmp_path):
@@ -117,7 +124,31 @@ def test_a_plan_promises_nothing_about_a_dataset_that_nobody_gets(trees, tmp_pat
 def test_the_command_prints_what_to_expect(trees, tmp_path, capsys):
     planning.plan(recipe(tmp_path, TEXT), trees, workers=2, price_core_hour=1.0)
     said = capsys.readouterr().out
-    for word in ("files", "tokens, at most", "core hours", "on 2 cores", "price:"):
+    for word in (
+        "files", "tokens, at most", "core hours", "on 2 cores", "price:", "on Dataflow, 8 machines of 4 cores",
+        "total", "prices: Dataflow", "not checked: compare with the source",
+    ):  # fmt: skip
         assert word in said
     planning.plan(recipe(tmp_path, TEXT), trees, as_json=True)
-    assert orjson.loads(capsys.readouterr().out)["whole"]["files"] > 10
+    found = orjson.loads(capsys.readouterr().out)
+    assert found["whole"]["files"] > 10
+    assert {one["stage"] for one in found["stages"]} >= {"ingest", "measure", "link", "shards"}
+    assert found["prices"]["checked"] is False
+
+
+def test_more_than_the_least_is_sampled_of_large_inputs(trees, tmp_path):
+    some = made(trees, tmp_path, share=0.5)
+    assert some.listed_bytes / 2 <= some.sample_bytes < some.listed_bytes
+
+
+def test_prices_of_ones_own_are_used(trees, tmp_path, capsys):
+    mine = tmp_path / "ours.yaml"
+    mine.write_text("{vcpu_hour: 1.0, memory_gb_hour: 0, shuffle_gb: 0, disk_gb_hour: 0, service: ours}")
+    planning.plan(
+        recipe(tmp_path, TEXT), trees, prices=str(mine), machines=1, machine_cores=1, start_seconds=0.0, as_json=True
+    )  # fmt: skip
+    found = orjson.loads(capsys.readouterr().out)
+    assert sum(one["price"] for one in found["stages"]) == pytest.approx(
+        found["whole"]["cpu_seconds"] / 3600, rel=0.01
+    )
+    assert found["prices"]["checked"] is True
