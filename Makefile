@@ -10,7 +10,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-r
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick lint bench clean
+.PHONY: demo test quick lint bench clean sdist deploy deploy-check
 .PHONY: input
 
 demo: $(VENV)/.installed
@@ -32,6 +32,16 @@ bench: input $(VENV)/.installed-test
 
 input:
 	@test -n "$(INPUT)" || { echo "make bench needs a Parquet file of source code: make bench INPUT=FILE" >&2; exit 2; }
+
+sdist: $(VENV)/.installed-test
+	@$(BIN)/python -c 'from setuptools import build_meta; print("dist/" + build_meta.build_sdist("dist"))' | tail -n 1
+
+deploy: $(VENV)/.installed
+	@PROJECT="$(PROJECT)" REGION="$(REGION)" INPUT="$(INPUT)" RECIPE="$(RECIPE)" VARS="$(VARS)" \
+	PYTHON="$(abspath $(BIN)/python)" sh infra/deploy.sh
+
+deploy-check: $(VENV)/.installed-test
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup tests/infra tests/pipelines/test_dataflow.py tests/pipelines/test_conductor.py
 
 clean:
 	@rm -rf $(VENV) build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@ set -eu
 : "${INPUT:?INPUT is missing: what is read, such as parquet:gs://my-bucket/code/*.parquet}"
 RECIPE=${RECIPE:-codex}
 VARS=${VARS:-}
+case $VARS in "" | /*) ;; *) VARS=$PWD/$VARS ;; esac
 PYTHON=${PYTHON:-python3}
 
 for program in gcloud terraform "$PYTHON"; do

@@ -273,7 +273,7 @@ def _tokenizer_stage(
 ) -> tuple[Stage, Callable[[], None]]:
     """The first stage and its work: train, read, or keep the tokenizer that the version before trained."""
     trained = config.tokenizer.spec == "train"
-    given = None if trained else make_tokenizer(config.tokenizer).sha256
+    given = None if trained else make_tokenizer(config.tokenizer).identity
     identity = [config.tokenizer, given, _code(), upstream]
     if not (past and past.linked and past.keep_tokenizer and trained):
         stage = Stage("tokenizer", dataset.tokenizer, fingerprint(identity), 1)

@@ -12,9 +12,10 @@ import sysconfig
 import time
 import venv
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,9 +87,9 @@ def plain_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
 
 
-@pytest.fixture
-def bucket_environment(tmp_path: Path) -> Iterator[Mapping[str, str]]:
-    """An emulated bucket "mine", and the variables with which other processes find it."""
+@contextmanager
+def emulated() -> Iterator[dict[str, str]]:
+    """An emulated bucket "mine"; yields the variables with which programs find it."""
     pytest.importorskip("gcsfs", reason="needs thresher[gcp]")
     emulator = pytest.importorskip("gcp_storage_emulator.server", reason="needs gcp-storage-emulator")
     with socket.socket() as probe:
@@ -97,19 +98,52 @@ def bucket_environment(tmp_path: Path) -> Iterator[Mapping[str, str]]:
     server = emulator.create_server("127.0.0.1", port, True, BUCKET)
     server.start()
     _wait(port)
+    yield {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+    server.stop()
+
+
+@contextmanager
+def seen_here(variables: Mapping[str, str]) -> Iterator[Any]:
+    """The emulated bucket as this process sees it."""
+    import fsspec
+    from fsspec.asyn import AsyncFileSystem
+    from gcsfs import GCSFileSystem
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.setattr(GCSFileSystem, "_mv_file", AsyncFileSystem._mv_file)  # the emulator cannot move
+        GCSFileSystem.clear_instance_cache()
+        yield fsspec.filesystem("gs")
+        GCSFileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="module")
+def module_bucket() -> Iterator[Any]:
+    """A bucket for all tests of a module."""
+    with emulated() as variables, seen_here(variables) as filesystem:
+        yield filesystem
+
+
+@pytest.fixture
+def bucket_environment(tmp_path: Path) -> Iterator[Mapping[str, str]]:
+    """An emulated bucket, and the variables with which other processes find it."""
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(SITE)
-    yield {
-        **plain_environment(),
-        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}",
-        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-        "THRESHER_TEST_SITE": str(site),
-        "OMP_NUM_THREADS": "1",
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
-    server.stop()
+    with emulated() as variables:
+        yield {
+            **plain_environment(), **variables, "THRESHER_TEST_SITE": str(site), "OMP_NUM_THREADS": "1",
+            "NO_COLOR": "1", "COLUMNS": "200",
+        }  # fmt: skip
+
+
+@pytest.fixture
+def bucket(bucket_environment: Mapping[str, str]) -> Iterator[Any]:
+    """The emulated bucket as this process sees it."""
+    names = ("STORAGE_EMULATOR_HOST", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT")
+    with seen_here({name: bucket_environment[name] for name in names}) as filesystem:
+        yield filesystem
 
 
 def _wait(port: int) -> None:

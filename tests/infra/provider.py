@@ -1,7 +1,7 @@
 """A stand-in for the Google provider: a Terraform plugin that knows the recorded schema and no cloud.
 
-Terraform itself checks arguments, blocks, types and references against it (``terraform validate``) and works out what it
-would make (``terraform plan``): what only the cloud knows stays unknown. It speaks protocol 5 of Terraform's plugins.
+Terraform itself checks arguments, blocks, types and references against it (``terraform validate``) and works out what
+it would make (``terraform plan``): what only the cloud knows stays unknown. It speaks version 5 of the protocol.
 """
 
 from __future__ import annotations

@@ -41,21 +41,6 @@ OPTIONS = (
 
 
 @pytest.fixture
-def bucket(bucket_environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch):
-    """The emulated bucket as this process sees it."""
-    import fsspec
-    from fsspec.asyn import AsyncFileSystem
-    from gcsfs import GCSFileSystem
-
-    for name in ("STORAGE_EMULATOR_HOST", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"):
-        monkeypatch.setenv(name, bucket_environment[name])
-    monkeypatch.setattr(GCSFileSystem, "_mv_file", AsyncFileSystem._mv_file)
-    GCSFileSystem.clear_instance_cache()
-    yield fsspec.filesystem("gs")
-    GCSFileSystem.clear_instance_cache()
-
-
-@pytest.fixture
 def code(bucket) -> str:
     """Code in a Parquet file in the bucket."""
     files = dict(list(corpus().items())[::4])
@@ -113,7 +98,7 @@ def test_the_template_builds_what_a_build_here_makes(bucket, bucket_environment,
 def launch(
     service: Dataflow, environment: Mapping[str, str], **parameters: str
 ) -> subprocess.CompletedProcess[str]:
-    """What Dataflow's launcher does with the template: run its start with the parameters, and say where the job goes."""
+    """What Dataflow's launcher does with the template: run its start, and say where the job goes."""
     given = [f"--{name}={value}" for name, value in parameters.items()]
     command = [
         sys.executable, str(ROOT / "infra" / "flex" / "main.py"), *given, "--runner=DataflowRunner",
