@@ -116,7 +116,7 @@ def _look(
 def pieces_of(
     batch: pa.RecordBatch, ids: np.ndarray, shard: int, first: int
 ) -> tuple[Span, pa.RecordBatch | None, list[tuple[int, str]]]:
-    """The pieces of a record batch, their notes, and rows that are wrong; its first row is row ``first`` of the shard."""
+    """The pieces of a record batch, whose first row is row ``first`` of the shard; their notes; rows that are wrong."""
     lists = [batch.column(name) for name in ("doc_ids", "doc_starts", "doc_offsets")]
     every = [*lists, *note_columns(batch)]
     bounds, *others = (np.asarray(one.offsets).astype(np.int64) - one.offsets[0].as_py() for one in every)
