@@ -210,12 +210,8 @@ def shard(
     log = [_run(first, runner, work)]
     tokenizer = outputs_fingerprint(_commit(dataset.tokenizer))
     seed = config.pack.shuffle_seed
-    second = Stage(
-        "tokens",
-        dataset.tokens,
-        fingerprint([first.fingerprint, tokenizer, seed, config.forming()]),
-        names.count,
-    )
+    made_of = [first.fingerprint, upstream, tokenizer, seed, config.forming()]
+    second = Stage("tokens", dataset.tokens, fingerprint(made_of), names.count)
     made_by = fingerprint([tokenizer, seed, config.pack.validation_fraction, config.forming(), _code()])
     before = past.tokens(made_by, names.count) if past else None
     old = None
@@ -271,10 +267,13 @@ def _code() -> str:
 def _tokenizer_stage(
     engine: Engine, dataset: Dataset, config: ShardConfig, upstream: str, past: Past | None
 ) -> tuple[Stage, Callable[[], None]]:
-    """The first stage and its work: train, read, or keep the tokenizer that the version before trained."""
+    """The first stage and its work: train, read, or keep the tokenizer that the version before trained.
+
+    A given one does not depend on what was kept.
+    """
     trained = config.tokenizer.spec == "train"
     given = None if trained else make_tokenizer(config.tokenizer).identity
-    identity = [config.tokenizer, given, _code(), upstream]
+    identity = [config.tokenizer, given, _code(), upstream if trained else ""]
     if not (past and past.linked and past.keep_tokenizer and trained):
         stage = Stage("tokenizer", dataset.tokenizer, fingerprint(identity), 1)
         return stage, partial(make_tokenizer_stage, engine, dataset, stage, config.tokenizer)
