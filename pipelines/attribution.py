@@ -63,10 +63,11 @@ def attributed(dataset: Finished) -> Iterator[pa.RecordBatch]:
     The licence is the one found out (``licenses.detect``), else what the source states, which says so itself.
     """
     for part in dataset.parts():
-        yield _part(dataset, part)
+        yield attributed_part(dataset, part)
 
 
-def _part(dataset: Finished, part: PartName) -> pa.RecordBatch:
+def attributed_part(dataset: Finished, part: PartName) -> pa.RecordBatch:
+    """The kept files of one part: `FILES`."""
     ledger = dataset.ledger(part, ["kept", "split"])
     kept = pa.array(np.flatnonzero(np.asarray(ledger.column("kept"))))
     documents = read_whole(

@@ -83,15 +83,13 @@ class Build:
     display: Display
     _log: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.loaded = honoured(self.loaded, self.options.takedowns or self.options.place)
-
     def run(self) -> None:
         """Run the stages that were asked for; with all of them, finish the dataset."""
         preflight.check_packages()
         self._check_engine()
         preflight.check_output(self.options.place)
         preflight.check_no_versions(self.options.place)
+        self.loaded = honoured(self.loaded, self.options.takedowns or self.options.place)
         if self.options.reuse is not None:
             check_old(self.options.reuse, self.options.place)
         preflight.check_tokenizer(

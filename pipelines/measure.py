@@ -8,7 +8,7 @@ text that only moved, what reads its path or language is measured again.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -33,7 +33,7 @@ from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
 from pipelines.families import FamilyConfig, measure_families
 from pipelines.measured import SETS, SIGNATURE, Layout, nest
-from pipelines.reuse import MEASURED_BY, KeyConfig, Reuse, gather
+from pipelines.reuse import MEASURED_BY, KeyConfig, Known, Reuse, gather
 from pipelines.stage import COMMIT, Stage, UnitRecord, read_json
 
 CARRIED = (
@@ -177,23 +177,23 @@ class MeasurePart:
         layout, name = self.config.layout(), self.names.part(part)
         table = read_whole(self.dataset.documents, name, list(CARRIED))
         carried = concat(table.to_batches(), table.schema).select(list(CARRIED))
-        known = self._known(part)
-        whole, moved = (known.filter(pc.equal(known.column("whole"), kind)) for kind in (True, False))
-        absent = np.setdiff1d(np.arange(carried.num_rows), np.asarray(known.column("row")))
-        pieces = [_piece(whole), *self._moved(part, moved), *self._absent(part, absent)]
-        order = pa.array(np.argsort(np.concatenate([piece.rows for piece in pieces])))
-        rows = concat((piece.measured for piece in pieces), layout.schema).take(order)
+        known = self._known(part, carried.num_rows)
+        found = known.elsewhere
+        whole, moved = (found.filter(pc.equal(found.column("whole"), kind)) for kind in (True, False))
+        absent = np.setdiff1d(np.flatnonzero(known.at < 0), np.asarray(found.column("row")))
+        rows = placed(known, [_piece(whole), *self._moved(part, moved), *self._absent(part, absent)])
         written = layout.write(self.dataset.facts, self.names, part, carried, rows)
-        counts = {"rows": len(rows), "reused": len(whole), "moved": len(moved), "measured": len(absent)}
+        reused = int((known.at >= 0).sum()) + len(whole)
+        counts = {"rows": len(rows), "reused": reused, "moved": len(moved), "measured": len(absent)}
         counts |= {kind: written[getattr(self.names, kind)(part)] for kind in layout.lists}
         return UnitRecord(tuple(written), counts, {})
 
-    def _known(self, part: int) -> pa.RecordBatch:
+    def _known(self, part: int, rows: int) -> Known:
         if self.reuse is not None:
             return self.reuse.known(part)
-        return concat(
-            [], pa.schema([("row", pa.int64()), ("whole", pa.bool_()), *self.config.layout().schema])
-        )
+        none = self.config.layout().none()
+        nowhere = concat([], pa.schema([("row", pa.int64()), ("whole", pa.bool_()), *none.schema]))
+        return Known(none, np.full(rows, -1, np.int64), nowhere)
 
     def _moved(self, part: int, known: pa.RecordBatch) -> Iterator[Piece]:
         """Texts that are known, under another path or language."""
@@ -216,6 +216,16 @@ class MeasurePart:
 
     def _documents(self, part: int, rows: np.ndarray) -> Iterator[pa.RecordBatch]:
         return rebatch(read_rows(self.dataset.documents, self.names.part(part), rows), self.batch_bytes)
+
+
+def placed(known: Known, pieces: Sequence[Piece]) -> pa.RecordBatch:
+    """All rows of a part in their order: the stored ones that are known, and those of the pieces."""
+    index, first = known.at.copy(), known.stored.num_rows
+    for piece in pieces:
+        index[piece.rows] = np.arange(first, first + len(piece.rows))
+        first += len(piece.rows)
+    whole = concat([known.stored, *(piece.measured for piece in pieces)], known.stored.schema)
+    return whole.take(pa.array(index))
 
 
 def _piece(known: pa.RecordBatch) -> Piece:

@@ -45,6 +45,10 @@ class Layout:
         lists = [pa.field(name, _list_type(_LISTED[name])) for name in self.lists]
         return pa.schema([*self.facts, pa.field(SIGNATURE, self.signature), *sets, *lists])
 
+    def none(self) -> pa.RecordBatch:
+        """No rows, in the schema `schema`."""
+        return concat([], self.schema)
+
     def read(self, place: Place, names: Names, part: int) -> pa.RecordBatch:
         """What a facts folder holds of a part, in the schema `schema`."""
         facts = read_whole(place, names.part(part), self.facts.names)

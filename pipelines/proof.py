@@ -141,15 +141,17 @@ class _Scanned:
 
 
 def _scan(shard: Shard, known: _Filter, removed: pa.Array, kept: pa.Array) -> _Scanned:
-    left = pieces = strangers = 0
     hits: Counter[bytes] = Counter()
+    held = [pa.array([], pa.binary())]
     for ids, span in _spans(shard):
-        pieces += len(span.row)
-        left += len(rows_where(pc.is_in(span.document, value_set=removed)))
-        strangers += len(rows_where(pc.invert(pc.is_in(span.document, value_set=kept))))
+        held.append(span.document)
         if known.any and ids.shape[1] >= SPAN:
             hits.update(_hits(ids, span, known))
-    return _Scanned(left, pieces, strangers, hits)
+    pieces = pa.concat_arrays(held)
+    documents = pc.unique(pieces)
+    strangers = documents.filter(pc.invert(pc.is_in(documents, value_set=kept)))
+    left, strange = (len(rows_where(pc.is_in(pieces, value_set=some))) for some in (removed, strangers))
+    return _Scanned(left, len(pieces), strange, hits)
 
 
 class _Filter:

@@ -86,11 +86,17 @@ def refresh(loaded: LoadedRecipe, options: BuildOptions, engine: Engine, display
 
 
 def next_version(
-    root: Place, made_by: str, build: Callable[[Place, Place], None], lease: Lease, **noted: Any
+    root: Place,
+    made_by: str,
+    build: Callable[[Place, Place], None],
+    lease: Lease,
+    report: Callable[[int, Place, Place], None] | None = None,
+    **noted: Any,
 ) -> Refreshed:
     """Make a version by ``build(place, parent)``, compare it with its parent, share what is equal, and commit it.
 
-    ``noted`` goes into the record. Nothing becomes a version when the build gave the parent's manifest again.
+    ``report(number, place, parent)`` is called when all of it is there, before it is the current one; ``noted`` goes
+    into the record. Nothing becomes a version when the build gave the parent's manifest again.
     """
     meter, versions = Meter(), adopt(root)
     number, place = begin(versions)
@@ -108,6 +114,8 @@ def next_version(
         "cost": {**meter.read(), **_work(place), "shared": asdict(shared)}, **noted,
     }  # fmt: skip
     close(place)
+    if report is not None:
+        report(number, place, parent)
     lease.check()
     if not versions.commit(number, record):
         raise OutputError(

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from columns.files import Place
+from pipelines.stage import read_json
 from pipelines.wording import count, counted, plain
 
 REMOVALS = "removals"
@@ -19,6 +20,11 @@ def write_removal(root: Place, number: int, report: Mapping[str, Any]) -> None:
     place = root.child(REMOVALS)
     place.write_bytes(f"{number:06d}.json", orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     place.write_bytes(f"{number:06d}.md", ("\n".join(_lines(report)) + "\n").encode())
+
+
+def read_removal(root: Place, number: int) -> dict[str, Any]:
+    """The report of a version as plain data; empty where there is none."""
+    return read_json(root.child(REMOVALS), f"{number:06d}.json") or {}
 
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -86,6 +87,17 @@ def obstacle(old: Place, measured_by: Mapping[str, str]) -> str | None:
     return f"it was measured with other {' and '.join(other)}" if other else None
 
 
+class Known(NamedTuple):
+    """What is known of a new part: ``at`` is the row of ``stored`` that is each new row's, -1 for none.
+
+    ``elsewhere``: rows of other parts that answer new ones, in `Reuse.schema`.
+    """
+
+    stored: pa.RecordBatch
+    at: np.ndarray
+    elsewhere: pa.RecordBatch
+
+
 @dataclass(frozen=True)
 class Reuse:
     """The steps from old rows to new ones, each a picklable callable bound to both datasets."""
@@ -134,20 +146,12 @@ class Reuse:
             return np.full(after.num_rows, -1, np.int64)
         return positions(after, read_whole(self.old.documents, self.old_names.part(part), wanted))
 
-    def known(self, part: int) -> pa.RecordBatch:
-        """What the old part of the same number and `gather` found for a new part, ascending by row."""
+    def known(self, part: int) -> Known:
+        """What the old part of the same number and `gather` found for a new part."""
         at = self.beside(part)
-        here = np.flatnonzero(at >= 0)
-        elsewhere = self.rows(part)
-        if not len(here):
-            return elsewhere
-        taken = self.layout.read(self.old.facts, self.old_names, part).take(pa.array(at[here]))
-        whole = pa.repeat(pa.scalar(True), len(here))
-        beside = pa.RecordBatch.from_arrays([pa.array(here), whole, *taken.columns], schema=self.schema)
-        if not elsewhere.num_rows:
-            return beside
-        both = concat([beside, elsewhere], self.schema)
-        return both.take(pc.sort_indices(both.column("row")))
+        there = bool((at >= 0).any())
+        stored = self.layout.read(self.old.facts, self.old_names, part) if there else self.layout.none()
+        return Known(stored, at, self.rows(part))
 
     def pair(self, element: tuple[int, list[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         """The answers within one range of contents."""

@@ -8,7 +8,7 @@ build with the longer opt-out list, so the next-best copy of a removed file stay
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,21 +22,21 @@ from columns.errors import InputError
 from columns.files import PartName, Place
 from columns.tables import read_whole
 from columns.versions import Versions
-from pipelines.attribution import attributed
+from pipelines.attribution import attributed_part
 from pipelines.build import Build, BuildOptions, parts_of
 from pipelines.changes import CHANGELOG
 from pipelines.dataset import Dataset
 from pipelines.engine import Engine
 from pipelines.finished import Finished
 from pipelines.history import adopt, collect
-from pipelines.ingest import bound_stage
+from pipelines.ingest import bound_stage, part_of
 from pipelines.lease import Lease, leased
 from pipelines.progress import Display
 from pipelines.proof import prove
 from pipelines.recipe import LoadedRecipe, recorded_recipe
 from pipelines.refresh import Refreshed, next_version
 from pipelines.removal import matched, remove_documents, texts_of_blobs
-from pipelines.removalreport import write_removal
+from pipelines.removalreport import read_removal, write_removal
 from pipelines.stage import COMMIT, Stage, read_json
 from pipelines.takedowns import Takedown, remember
 from shards import order_keys, shard_of
@@ -139,19 +139,18 @@ class _Taking:
     def run(self, *, purge: bool) -> Taken:
         """Make the version, report on it, and say which older ones still hold something."""
         versions = Versions(self.root)
-        parent = versions.at(versions.numbers()[-1])
+        before = versions.numbers()[-1]
+        parent = versions.at(before)
         found = self._matched(parent)
+        made = Refreshed(before, parent, changed=False, record=versions.record(before))
         if found.num_rows:
-            made = next_version(
-                self.root, "takedown", partial(self._build, found=found), self.lease, wishes=self._wishes()
-            )
-            report = self._report(made, parent, found)
-        else:
-            number = versions.numbers()[-1]
-            made = Refreshed(number, parent, changed=False, record=versions.record(number))
-            report = {}
+            tell = partial(self._report, found=found)
+            build = partial(self._build, found=found)
+            made = next_version(self.root, "takedown", build, self.lease, tell, wishes=self._wishes())
         gone = tuple(collect(versions, 1)) if purge else ()
-        return Taken(made, report, self._older(versions, made.number), gone)
+        older = self._older(versions, {before: found.num_rows, made.number: 0})
+        report = read_removal(self.root, made.number) if found.num_rows and made.changed else {}
+        return Taken(made, report, older, gone)
 
     def _matched(self, place: Place) -> pa.Table:
         return matched(Dataset(place), tuple(sorted(entry.wish() for entry in self.entries)))
@@ -166,24 +165,28 @@ class _Taking:
         before = self.own.recipe.reading()
         Without(self.loaded, options, self.engine, self.display, found=found, before=before).run()
 
-    def _older(self, versions: Versions, current: int) -> dict[int, int]:
-        others = [number for number in versions.numbers() if number != current]
-        counted = {number: self._matched(versions.at(number)).num_rows for number in others}
+    def _older(self, versions: Versions, known: Mapping[int, int]) -> dict[int, int]:
+        """How many files each version that is left still holds; ``known`` are those that were looked at."""
+        counted = {
+            number: known[number] if number in known else self._matched(versions.at(number)).num_rows
+            for number in versions.numbers()
+        }
         return {number: files for number, files in counted.items() if files}
 
-    def _report(self, made: Refreshed, parent: Place, found: pa.Table) -> dict[str, Any]:
+    def _report(self, number: int, place: Place, parent: Place, *, found: pa.Table) -> None:
+        """Write the report of a version."""
+        removed = found.column("doc_id").combine_chunks()
         said = {
-            "version": made.number,
-            "parent": made.record["parent"],
+            "version": number,
+            "parent": number - 1,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "wishes": self._wishes(),
-            "files": list(_removed(parent, found)),
-            "promoted": _promoted(made.place),
-            "shards": _rewritten(parent, made.place),
-            "proof": prove(parent, made.place, found.column("doc_id").combine_chunks()).to_dict(),
+            "files": _removed(parent, found),
+            "promoted": _promoted(place),
+            "shards": _rewritten(parent, place),
+            "proof": prove(parent, place, removed).to_dict(),
         }
-        write_removal(self.root, made.number, said)
-        return said
+        write_removal(self.root, number, said)
 
 
 def _removed(parent: Place, found: pa.Table) -> list[dict[str, Any]]:
@@ -245,8 +248,12 @@ def _promoted(place: Place) -> list[dict[str, Any]]:
 
 
 def _licences(place: Place, wanted: pa.Array) -> Iterator[tuple[bytes, str | None]]:
-    for batch in attributed(Finished.open(place)):
-        known = batch.select(["doc_id", "license"])
+    """The licences of some files; only the parts that they lie in are read."""
+    dataset = Finished.open(place)
+    parts = dataset.parts()
+    ids = pa.RecordBatch.from_arrays([wanted.cast(pa.binary(16))], names=["doc_id"])
+    for part in np.unique(part_of(ids, parts=len(parts))).tolist():
+        known = attributed_part(dataset, parts[part]).select(["doc_id", "license"])
         some = known.filter(pc.is_in(known.column("doc_id").cast(pa.binary()), wanted.cast(pa.binary())))
         yield from zip(*(column.to_pylist() for column in some.columns), strict=True)
 

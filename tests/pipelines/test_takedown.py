@@ -252,9 +252,9 @@ def test_the_list_keeps_what_was_said_first(tmp_path):
 def test_a_damaged_list_stops_a_build(tmp_path, text):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / TAKEDOWNS).write_text(text)
-    place = Place(str(tmp_path / "set"))
+    options = BuildOptions(("x",), Place(str(tmp_path / "set")))
     with pytest.raises(OutputError, match=r"takedowns\.json: not a list of takedowns"):
-        Build(loaded(tmp_path), BuildOptions(("x",), place), Engine(workers=1), display())
+        Build(loaded(tmp_path), options, Engine(workers=1), display()).run()
 
 
 def test_runs_are_found_wherever_they_begin():
