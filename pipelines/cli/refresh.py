@@ -115,9 +115,9 @@ def _told(found: Refreshed) -> list[str]:
     made = tokens["documents"] - tokens["reused"]
     return [
         f"version {found.number}: {changes or 'no file came, went or changed its fate'}",
-        f"measured   {count(facts['measured'])} files, {count(facts['reused'] + facts['moved'])} taken over",
-        f"tokenised  {count(made)} files, {count(tokens['reused'])} taken over",
-        f"shared     {count(shared['files'])} of {count(shared['of_files'])} files, "
+        f"measured   {counted(facts['measured'], 'file')}, {count(facts['reused'] + facts['moved'])} taken over",
+        f"tokenised  {counted(made, 'file')}, {count(tokens['reused'])} taken over",
+        f"shared     {count(shared['files'])} of {counted(shared['of_files'], 'file')}, "
         f"{size(shared['bytes'])} of {size(shared['of_bytes'])}",
         f"cost       {cost['cpu_seconds']:,.1f} CPU seconds, {cost['wall_seconds']:,.1f} s",
     ]

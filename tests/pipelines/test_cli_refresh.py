@@ -50,8 +50,8 @@ def test_a_month_of_a_dataset(folder, root):
     code, out = called("refresh", root.url, "-i", str(snapshot))
     assert code == 0, out
     assert "version 2: 1 added" in out
-    assert "measured   1 files, 7 taken over" in out
-    assert "tokenised  1 files, 5 taken over" in out
+    assert "measured   1 file, 7 taken over" in out
+    assert "tokenised  1 file, 6 taken over" in out
     assert f"thresher gc {root.url} --keep 1" in out
     code, out = called(
         "refresh", root.url, "-i", str(snapshot), "--recipe", str(folder / "small.yaml"), "--json"

@@ -33,7 +33,7 @@ def settings(tmp_path_factory):
     return folder, file, root
 
 
-def scheduled(file: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def scheduled(file: Path | None, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **more}
     return subprocess.run(
         [SCHEDULE / "refresh.sh", *([file] if file else [])], capture_output=True, text=True, timeout=240,
@@ -61,7 +61,7 @@ def test_the_script_run_again_and_again(settings):
 
 
 def test_settings_that_are_missing_are_named():
-    done = scheduled(Path(), DATASET="", INPUTS="")
+    done = scheduled(None, DATASET="", INPUTS="")
     assert done.returncode != 0
     assert "DATASET" in done.stderr
 
