@@ -53,7 +53,7 @@ def test_unknown_options_are_handed_to_beam():
 
 def test_a_distant_job_gets_a_name_unless_it_has_one():
     named = Engine("DataflowRunner", options=("--job_name=mine",))._options("link")
-    assert named.view_as(GoogleCloudOptions).job_name == "mine"
+    assert named.view_as(GoogleCloudOptions).job_name == "mine-link"
     assert Engine("DataflowRunner")._options("link").view_as(GoogleCloudOptions).job_name == "thresher-link"
 
 
