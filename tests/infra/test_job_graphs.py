@@ -22,6 +22,7 @@ from rich.console import Console
 
 from columns.beam import Exchange, MapBatches, Meet
 from columns.files import Place
+from contamination import ContaminationConfig
 from contamination.transforms import Evidence
 from dedup.transforms import BandTables, BucketPairs, Signatures
 from filters.transforms import MeasureSignals
@@ -199,8 +200,8 @@ def test_every_step_and_every_public_transform_is_read_by_a_worker(described, wo
         files.append(tmp_path / f"{number}.pb")
         files[-1].write_bytes(job.pipeline.SerializeToString())
     public = (
-        MeasureSignals(), Signatures(), BandTables(), BucketPairs(), Evidence(), MapBatches(abs), Meet(len, 2),
-        Exchange(len, 2),
+        MeasureSignals(), Signatures(), BandTables(), BucketPairs(), Evidence(ContaminationConfig().index()),
+        MapBatches(abs), Meet(len, 2), Exchange(len, 2),
     )  # fmt: skip
     assert {type(one) for one in public} == set(transforms())
     for at, transform in enumerate(public):
