@@ -11,6 +11,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
@@ -31,6 +32,7 @@ OWN_OPTIONS = (
     "--input", "--output", "--runner", "--workers", "--mode", "--batch-mb", "--column", "--json", "--quiet"
 )  # fmt: skip
 NO_PROXY = "no_grpc_proxy"
+DATAFLOW_THREADS = 2  # in each process, of which there is one a core: one works while the other reads and writes
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,9 @@ class Engine:
         if not self.here:
             cloud = options.view_as(GoogleCloudOptions)
             cloud.job_name = job_name(cloud.job_name or "thresher", self.purpose, label)
+        debug = options.view_as(DebugOptions)
+        if self.name == DATAFLOW and not debug.number_of_worker_harness_threads:
+            debug.number_of_worker_harness_threads = DATAFLOW_THREADS
         options.view_as(SetupOptions).save_main_session = False
         return options
 

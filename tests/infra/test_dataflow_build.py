@@ -161,7 +161,8 @@ def assert_submitted(jobs: list[Job]) -> None:
         assert pool["autoscalingSettings"]["maxNumWorkers"] == 8
         [image] = pool["sdkHarnessContainerImages"]
         assert image["containerImage"].endswith("/thresher/thresher:0.1.0")
-        assert not image.get("useSingleCorePerContainer")
+        assert image["useSingleCorePerContainer"]
+        assert pool["numThreadsPerWorker"] == 2
         assert job.asked["type"] == "JOB_TYPE_BATCH"
 
 

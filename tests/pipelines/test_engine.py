@@ -4,7 +4,7 @@ import os
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, SetupOptions
+from apache_beam.options.pipeline_options import DebugOptions, DirectOptions, GoogleCloudOptions, SetupOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from columns.errors import EnvironmentProblem
@@ -55,6 +55,12 @@ def test_a_distant_job_gets_a_name_unless_it_has_one():
     named = Engine("DataflowRunner", options=("--job_name=mine",))._options("link")
     assert named.view_as(GoogleCloudOptions).job_name == "mine-link"
     assert Engine("DataflowRunner")._options("link").view_as(GoogleCloudOptions).job_name == "thresher-link"
+
+
+@pytest.mark.parametrize(("flags", "threads"), [((), 2), (("--number_of_worker_harness_threads=7",), 7)])
+def test_dataflows_processes_get_two_threads_unless_told_otherwise(flags, threads):
+    options = Engine("dataflow", options=flags)._options("link")
+    assert options.view_as(DebugOptions).number_of_worker_harness_threads == threads
 
 
 def test_a_distant_job_gets_no_local_options():
