@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from apache_beam.coders.coders import deserialize_coder
 from apache_beam.internal import pickler
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2
@@ -25,7 +26,7 @@ def steps(pipeline: beam_runner_api_pb2.Pipeline) -> int:
             found += 1
     for coder in pipeline.components.coders.values():
         if coder.spec.urn == "beam:coder:pickled_python:v1":
-            assert pickler.loads(coder.spec.payload) is not None
+            assert deserialize_coder(coder.spec.payload) is not None
     return found
 
 
