@@ -69,7 +69,7 @@ def check_options(flags: Sequence[str], workers: int = 0) -> None:
 
     ``flags`` are Beam's as typed; ``workers`` is the number of local ones, which is nothing to Dataflow.
     """
-    if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.cloud") is None:
+    if not _has_client():
         raise EnvironmentProblem(
             "--runner dataflow needs Google's packages", hint="pip install 'thresher[gcp]'"
         )
@@ -84,6 +84,13 @@ def check_options(flags: Sequence[str], workers: int = 0) -> None:
         _check_form(name, form, typed.get(name))
     _check_numbers(options)
     _check_program(options)
+
+
+def _has_client() -> bool:
+    try:
+        return importlib.util.find_spec("google.cloud.dataflow_v1beta3") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _typed(options: PipelineOptions) -> dict[str, Any]:

@@ -32,7 +32,9 @@ OWN_OPTIONS = (
     "--input", "--output", "--runner", "--workers", "--mode", "--batch-mb", "--column", "--json", "--quiet"
 )  # fmt: skip
 NO_PROXY = "no_grpc_proxy"
-DATAFLOW_THREADS = 2  # in each process, of which there is one a core: one works while the other reads and writes
+DATAFLOW_THREADS = (
+    2  # in each process, of which there is one a core: one works while the other reads and writes
+)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from tests.infra.dataflow import DONE, Dataflow, Job
 from tests.pipelines.building import result_bytes
 from tests.pipelines.corpus import corpus
 
+pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs thresher[gcp]")
 pytestmark = pytest.mark.slow
 
 RECIPE = """

@@ -16,6 +16,8 @@ from infra.flex.parameters import LEFT_OUT, PARAMETERS, SEPARATOR, command_line,
 from pipelines.dataflow import check_options
 from pipelines.recipefile import recipe_names
 
+pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs thresher[gcp]")
+
 GIVEN = {"recipe": "codex", "input": "parquet:gs://theirs/*.parquet", "output": "gs://mine/set"}
 LAUNCHER = (
     "--runner=DataflowRunner", "--project=my-project", "--region=europe-west4", "--temp_location=gs://mine/temp",

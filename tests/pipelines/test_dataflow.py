@@ -13,6 +13,8 @@ from pipelines.dataflow import FORMS, JOB_NAME, check_options, check_reach, job_
 from pipelines.engine import Engine
 from tests.pipelines.building import command
 
+pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs thresher[gcp]")
+
 GOOD = {
     "project": "my-project", "region": "europe-west4", "temp_location": "gs://mine/temp",
     "sdk_container_image": "europe-west4-docker.pkg.dev/my-project/thresher/thresher:0.1.0",
@@ -133,6 +135,16 @@ def test_the_command_says_it_before_it_reads_anything(tmp_path):
     assert done.returncode == 2
     assert "Dataflow's workers do not see this machine's disk" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_googles_packages_the_extra_is_named(monkeypatch):
+    def nothing(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("importlib.util.find_spec", nothing)
+    with pytest.raises(EnvironmentProblem, match="needs Google's packages") as refused:
+        check_options(flags())
+    assert "thresher[gcp]" in (refused.value.hint or "")
 
 
 def test_two_outputs_have_names_of_their_own():
