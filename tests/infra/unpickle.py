@@ -38,9 +38,9 @@ def main(files: list[Path]) -> None:
         else:
             assert pickler.loads(file.read_bytes()) is not None
             read["transforms"] += 1
-    rooms = {name: module.__file__ for name, module in sys.modules.items() if "." not in name}
     ours = ("columns", "contamination", "dedup", "filters", "pipelines", "shards", "sources")
-    homes = sorted({str(Path(rooms[name] or "").parent.parent) for name in ours if name in rooms})
+    found = [str(sys.modules[name].__file__) for name in ours if name in sys.modules]
+    homes = sorted({str(Path(file).parent.parent) for file in found})
     print(json.dumps({**read, "homes": homes}))
 
 
