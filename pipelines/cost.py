@@ -39,10 +39,10 @@ class JobCost:
         >>> JobCost("measure", "measure", 10.3, 4.0).grown(100, 8)
         JobCost(stage='measure', job='measure', cpu_seconds=1000.3, shuffled=400.0, pieces=8)
         """
-        start = min(self.cpu_seconds, START)
-        cpu = self.cpu_seconds if self.stage in FIXED else start + (self.cpu_seconds - start) * factor
+        growth, start = 1.0 if self.stage in FIXED else factor, min(self.cpu_seconds, START)
+        cpu = start + (self.cpu_seconds - start) * growth
         alone = self.job in ALONE or self.job == HERE
-        return JobCost(self.stage, self.job, cpu, self.shuffled * factor, 1 if alone else pieces)
+        return JobCost(self.stage, self.job, cpu, self.shuffled * growth, 1 if alone else pieces)
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,7 @@ def plan(
     jobs = grown(meter.jobs, factor, build.units, loaded.recipe.layout.count(build.listed))
     whole = {name: value * factor for name, value in found.items() if name not in ("seconds", "cpu_seconds")}
     whole["cpu_seconds"] = sum(job.cpu_seconds for job in jobs)
+    whole["shuffle_bytes"] = sum(job.shuffled for job in jobs)
     core_hours = whole["cpu_seconds"] / 3600
     price = prices.of(core_hours, whole["shuffle_bytes"]) + sum(one.price for one in estimates)
     stages = tuple(by_stage(jobs, cluster, table))

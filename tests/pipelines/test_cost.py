@@ -37,7 +37,8 @@ def test_work_grows_and_its_start_does_not():
 
 
 def test_what_is_trained_on_a_sample_of_fixed_size_does_not_grow():
-    assert JobCost("tokenizer", "tokenizer", 40.0).grown(1000, 64).cpu_seconds == 40.0
+    found = JobCost("tokenizer", "tokenizer", 40.0, 5.0).grown(1000, 64)
+    assert (found.cpu_seconds, found.shuffled) == (40.0, 5.0)
 
 
 @pytest.mark.parametrize("name", [*sorted(ALONE), HERE])
