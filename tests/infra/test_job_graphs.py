@@ -195,6 +195,7 @@ def test_work_that_is_only_a_list_of_parts_is_spread_and_shuffles_nothing_else(d
         assert all("Reshuffle" in step for step, _ in grouped(job.pipeline)), name
 
 
+@pytest.mark.timeout(900)
 def test_every_step_and_every_public_transform_is_read_by_a_worker(described, worker, tmp_path):
     files = []
     for number, job in described.items():
@@ -211,7 +212,7 @@ def test_every_step_and_every_public_transform_is_read_by_a_worker(described, wo
     script = Path(__file__).with_name("unpickle.py")
     done = subprocess.run(
         [worker.python, "-I", str(script), *map(str, files)], capture_output=True, text=True, check=False,
-        timeout=250, env=plain_environment(), cwd=tmp_path,
+        timeout=800, env=plain_environment(), cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
