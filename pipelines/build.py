@@ -130,7 +130,7 @@ class Build:
     @cached_property
     def runner(self) -> StageRunner:
         """Runs stages; a stage that changes takes the manifest and the report back first."""
-        return StageRunner(self.display, self.options.place, (MANIFEST, REPORT, CARD, DATA))
+        return StageRunner(self.display, self.options.place, (MANIFEST, REPORT, CARD, DATA), self.engine.book)
 
     @cached_property
     def ingest_config(self) -> IngestConfig:
@@ -171,7 +171,10 @@ class Build:
             stage = ingest_stage(self.dataset, inputs, self.ingest_config, self.loaded.recipe.layout)
             read = self.dataset.work.child("ingest").child("read")
             watch = Watch(
-                "ingest", lambda: len(read.names()) + len(stage.done()), len(inputs.units) + stage.units
+                "ingest",
+                lambda: len(read.names()) + len(stage.done()),
+                len(inputs.units) + stage.units,
+                stage,
             )
             write_repositories(self.dataset, inputs)
             self._stage(
@@ -378,7 +381,7 @@ def committed(place: Place, name: str, upstream: str | None = None) -> str:
 
 def parts_of(stage: Stage) -> Watch:
     """What shows how many of a stage's units are done."""
-    return Watch(stage.name, lambda: len(stage.done()), stage.units)
+    return Watch(stage.name, lambda: len(stage.done()), stage.units, stage)
 
 
 def _pair(text: str) -> tuple[str, str]:

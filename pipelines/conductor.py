@@ -19,10 +19,10 @@ from typing import IO, Any
 
 import apache_beam as beam
 
-from columns.beam import count
 from columns.errors import EnvironmentProblem
 from columns.files import Place
 from pipelines.dataflow import remote
+from pipelines.metrics import CONDUCTED_KEPT, CONDUCTED_READ, count
 
 FINISHED = "thresher finished "
 _BESIDE = (".yaml", ".yml", ".py", ".txt", ".csv", ".json")
@@ -36,8 +36,8 @@ class Conduct(beam.DoFn):
     def process(self, arguments: tuple[str, ...]) -> Iterator[None]:
         """Run it; yields nothing. Raises `EnvironmentProblem` with what the command said."""
         found = conduct(arguments)
-        count("conductor.files_read", found["files"]["read"])
-        count("conductor.files_kept", found["files"]["kept"])
+        count(CONDUCTED_READ, found["files"]["read"])
+        count(CONDUCTED_KEPT, found["files"]["kept"])
         yield from ()
 
 

@@ -181,6 +181,17 @@ def remote(url: str) -> bool:
     return "://" in url and not url.startswith(("file://", "local://"))
 
 
+def console_url(options: PipelineOptions, job: str) -> str:
+    """Where a job is shown to people.
+
+    >>> console_url(PipelineOptions(["--project", "mine", "--region", "europe-west4"]), "2026-1")
+    'https://console.cloud.google.com/dataflow/jobs/europe-west4/2026-1?project=mine'
+    """
+    cloud = options.view_as(GoogleCloudOptions)
+    where = f"https://console.cloud.google.com/dataflow/jobs/{cloud.region}/{job}"
+    return f"{where}?project={cloud.project}"
+
+
 def job_name(*parts: str) -> str:
     """A name that Dataflow takes: lower-case letters, digits and hyphens, a letter first, at most 63.
 

@@ -6,7 +6,7 @@ import difflib
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
@@ -23,7 +23,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from columns.batch import BATCH_BYTES
 from columns.errors import EnvironmentProblem
 from columns.files import Place
-from pipelines.dataflow import check_options, job_name
+from pipelines.dataflow import check_options, console_url, job_name
+from pipelines.metrics import Book, counting_into
 from pipelines.pool import Pool, running
 from pipelines.runners import DATAFLOW, LOCAL_RUNNERS, PORTABLE, known_runner
 from pipelines.stage import RunUnit, Stage, UnitRecord
@@ -45,7 +46,8 @@ class Engine:
     another engine and fall back silently. ``mode`` is ``threads`` (kernels release the GIL, so
     they scale) or ``processes``. ``PortableRunner`` without ``--job_endpoint`` gets a job service and
     worker processes of this machine (`pipelines.pool`). ``purpose`` becomes part of the names of distant jobs: two
-    jobs of one name cannot run at once, so two builds into one output keep out of each other's way.
+    jobs of one name cannot run at once, so two builds into one output keep out of each other's way. ``book`` takes the
+    figures of finished jobs.
     """
 
     runner: str = "DirectRunner"
@@ -54,6 +56,7 @@ class Engine:
     options: tuple[str, ...] = ()
     batch_bytes: int = BATCH_BYTES
     purpose: str = ""
+    book: Book = field(default_factory=Book, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -89,9 +92,18 @@ class Engine:
         pipeline = beam.Pipeline(runner=self._runner(), options=self._options(label, pool))
         wire(pipeline)
         try:
-            pipeline.run().wait_until_finish()
+            result = pipeline.run()
+            self._submitted(label, result, pipeline.options)
+            result.wait_until_finish()
         except Exception as error:
             raise _died(label, pool) or self._failed(label, error) from None
+        self.book.add(result)
+
+    def _submitted(self, label: str, result: Any, options: PipelineOptions) -> None:
+        """Tell who wants to know that Dataflow has taken a job."""
+        if self.name == DATAFLOW and self.book.submitted is not None:
+            number = str(result.job_id())
+            self.book.submitted(label, number, console_url(options, number))
 
     def _failed(self, label: str, error: Exception) -> Exception:
         """What to say of a failed job: a distant service's answer is told in a line, a local error as it is."""
@@ -185,7 +197,8 @@ def run_units(engine: Engine, stage: Stage, work: Callable[[int], UnitRecord], u
     if not units:
         return
     if engine.here and len(units) == 1:
-        RunUnit(stage, work)(units[0])
+        with counting_into(engine.book):
+            RunUnit(stage, work)(units[0])
         return
 
     def wire(pipeline: beam.Pipeline) -> None:

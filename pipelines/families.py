@@ -43,6 +43,7 @@ from filters import (
     own_signals,
 )
 from licensing import LICENSES, LicensesConfig, measure_licenses
+from pipelines.metrics import kernel
 from privacy import PRIVACY, SPANS, PrivacyConfig, measure_privacy
 from shards import Tokenizer, TokenizerConfig, make_tokenizer
 from syntax import SYNTAX, SyntaxConfig, measure_syntax, syntax_identity
@@ -177,10 +178,14 @@ class Measured(NamedTuple):
 
 def measure_families(batch: pa.RecordBatch, config: FamilyConfig) -> Measured:
     """Measure every chosen family of a batch of documents, then the recipe's own signals."""
-    found = {name: FAMILIES[name].measure(batch, config) for name in config.names if name != "privacy"}
+    found: dict[str, pa.RecordBatch] = {}
     spans = concat([], SPANS)
-    if "privacy" in config.names:
-        found["privacy"], spans = measure_privacy(batch, config.privacy)
+    for name in config.names:
+        with kernel(name, batch.num_rows):
+            if name == "privacy":
+                found[name], spans = measure_privacy(batch, config.privacy)
+            else:
+                found[name] = FAMILIES[name].measure(batch, config)
     facts = [found[name] for name in config.names]
     for code in config.own:
         facts.append(own_signals(code, batch, _joined(facts)))

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from columns.batch import concat
-from columns.beam import Exchange, count, load_chunks
+from columns.beam import Exchange, load_chunks
 from columns.document import DOC_ID_BYTES, DOCUMENT, typed_column
 from columns.errors import InputError
 from columns.files import Place
@@ -28,6 +28,7 @@ from columns.tables import write_documents, write_table
 from columns.urls import without_login
 from pipelines.dataset import REPOSITORIES, Dataset, Names
 from pipelines.engine import Engine
+from pipelines.metrics import of_unit
 from pipelines.sections import LayoutConfig
 from pipelines.stage import Stage, UnitRecord
 from pipelines.wording import skipped as reason_text
@@ -149,9 +150,7 @@ class ReadUnit:
     def rows(self, unit: Unit, marker: str) -> Iterator[pa.RecordBatch]:
         """Yield a unit's document batches, then write its marker."""
         skipped: Counter[str] = Counter()
-        for batch in read_unit(unit, self.config, batch_bytes=self.batch_bytes, skipped=skipped):
-            count("ingest.rows", batch.num_rows)
-            yield batch
+        yield from read_unit(unit, self.config, batch_bytes=self.batch_bytes, skipped=skipped)
         self.progress.write_bytes(marker, orjson.dumps(skipped))
 
 
@@ -180,7 +179,9 @@ class WritePart:
         """Sort, write and record one part."""
         part, values = element
         batch = concat(load_chunks(values), DOCUMENT)
-        self.stage.record(part, write_part(self.dataset, self.names, part, batch))
+        record = write_part(self.dataset, self.names, part, batch)
+        self.stage.record(part, record)
+        of_unit(self.stage.name, record.counts)
         return part
 
 

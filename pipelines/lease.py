@@ -94,7 +94,7 @@ def _take(root: Place, doing: str, seconds: float, wait: Callable[[float], None]
     place = root.child(".lease")
     names = _names(place)
     held = read_json(place, names[-1]) if names else None
-    if held is not None and _lives(place, names[-1], seconds, wait):
+    if held is not None and lives(place, names[-1], seconds, wait):
         holder = f"process {held['pid']} on {held['host']}, since {held['since']}"
         raise OutputError(
             f"{root.url}: {held['doing']} is under way ({holder})",
@@ -102,8 +102,7 @@ def _take(root: Place, doing: str, seconds: float, wait: Callable[[float], None]
         )
     since = datetime.now(UTC).isoformat(timespec="seconds")
     about = {
-        "token": uuid.uuid4().hex, "doing": doing, "host": socket.gethostname(), "pid": os.getpid(),
-        "process": _process(os.getpid()), "since": since, "beat": 0,
+        "token": uuid.uuid4().hex, "doing": doing, **signature(), "since": since, "beat": 0,
     }  # fmt: skip
     name = f"{1 + (int(names[-1][:6]) if names else 0):06d}.json"
     if not place.create(name, orjson.dumps(about)):
@@ -112,12 +111,41 @@ def _take(root: Place, doing: str, seconds: float, wait: Callable[[float], None]
     return Lease(place, name, about)
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Who holds, or held, the right to write: what it does, its process, since when, and whether it lives."""
+
+    doing: str
+    host: str
+    pid: int
+    since: str
+    alive: bool
+
+
+def holder(
+    root: Place, *, seconds: float = BEAT_SECONDS, wait: Callable[[float], None] = time.sleep
+) -> Holder | None:
+    """Who holds the lease of a dataset; None where nobody does. Of another machine it takes as long as `leased`."""
+    place = root.child(".lease")
+    names = _names(place)
+    held = read_json(place, names[-1]) if names else None
+    if held is None:
+        return None
+    alive = lives(place, names[-1], seconds, wait)
+    return Holder(held["doing"], held["host"], held["pid"], held["since"], alive)
+
+
+def signature() -> dict[str, Any]:
+    """What tells this process from every other: host, number and start; see `lives`."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "process": _process(os.getpid())}
+
+
 def _names(place: Place) -> list[str]:
     return [name for name in place.names() if not name.startswith(TEMPORARY)]
 
 
-def _lives(place: Place, name: str, seconds: float, wait: Callable[[float], None]) -> bool:
-    """Whether the holder of a lease gives a sign of life."""
+def lives(place: Place, name: str, seconds: float, wait: Callable[[float], None] = time.sleep) -> bool:
+    """Whether the process that writes a file of this kind (see `signature`) gives a sign of life."""
     first = read_json(place, name)
     if first is None:
         return False

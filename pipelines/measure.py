@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from columns.batch import concat, rebatch
-from columns.beam import count
 from columns.document import DOCUMENT, typed_column
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
@@ -33,6 +32,7 @@ from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
 from pipelines.families import FamilyConfig, measure_families
 from pipelines.measured import SETS, SIGNATURE, Layout, nest
+from pipelines.metrics import kernel
 from pipelines.reuse import MEASURED_BY, KeyConfig, Known, Reuse, gather
 from pipelines.stage import COMMIT, Stage, UnitRecord, read_json
 
@@ -119,16 +119,18 @@ def signature_schema(config: MinHashConfig) -> pa.Schema:
 def measure_batch(batch: pa.RecordBatch, config: MeasureConfig) -> Facts:
     """Every fact of a batch of documents, in one pass over its content."""
     content = typed_column(batch, "content")
-    words = word_hashes(content)
+    with kernel("words", batch.num_rows):
+        words = word_hashes(content)
     facts = [typed_column(batch, name) for name in CARRIED]
     families = measure_families(batch, config.families)
     facts += [column for measured in families.facts for column in measured.columns]
     facts.append(pa.array(np.diff(words.starts).astype(np.int32)))
-    kind = signature_type(config.minhash)
-    signature = (
-        signatures(content, config.minhash, words=words) if config.near else pa.nulls(batch.num_rows, kind)
-    )
-    found = _leaking(batch, config, words)
+    signature = pa.nulls(batch.num_rows, signature_type(config.minhash))
+    if config.near:
+        with kernel("signatures", batch.num_rows):
+            signature = signatures(content, config.minhash, words=words)
+    with kernel("overlaps", batch.num_rows):
+        found = _leaking(batch, config, words)
     sets = shingle_sets(content, config.minhash, words=words) if config.sets else None
     rows = pa.RecordBatch.from_arrays(facts, schema=config.schema())
     return Facts(rows, signature, found, families.spans, sets)
@@ -212,7 +214,6 @@ class MeasurePart:
             measured = measure_batch(batch, self.config).rows(self.config.layout())
             yield Piece(rows[start : start + batch.num_rows], measured)
             start += batch.num_rows
-            count("measure.rows", batch.num_rows)
 
     def _documents(self, part: int, rows: np.ndarray) -> Iterator[pa.RecordBatch]:
         return rebatch(read_rows(self.dataset.documents, self.names.part(part), rows), self.batch_bytes)

@@ -49,7 +49,9 @@ class MeteredEngine(Engine):
         """Run a job and note what it took."""
         self._places.clear()
         before = cpu_seconds()
-        Engine(self.runner, self.workers, self.mode, self.options, self.batch_bytes).run(label, wire)
+        Engine(self.runner, self.workers, self.mode, self.options, self.batch_bytes, book=self.book).run(
+            label, wire
+        )
         shuffled = sum(place.size(name) for place in set(self._places) for name in place.names())
         self.meter.job(label, cpu_seconds() - before, float(shuffled))
 
@@ -77,4 +79,6 @@ class MeteredBuild(Build):
     @cached_property
     def runner(self) -> StageRunner:
         """Runs stages, noted."""
-        return MeteredRunner(self.display, self.options.place, (MANIFEST, REPORT), self.meter)
+        return MeteredRunner(
+            self.display, self.options.place, (MANIFEST, REPORT), self.engine.book, self.meter
+        )

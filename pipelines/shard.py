@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from columns.batch import concat
-from columns.beam import count
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.tables import read_arrow, read_whole, write_arrow
@@ -102,7 +101,6 @@ class TokenisePart:
             tokens = merge_tokens(tokens, taken.tokens, taken.at)
         rows = self._written(name, tokens, noted)
         reused = 0 if taken is None else len(taken.rows)
-        count("tokenise.files", rows - reused)
         counts = {"documents": rows, "reused": reused}
         for column in ("split", "language"):
             counts |= {f"{column}.{key}": n for key, n in count_tokens(tokens, column).items()}
@@ -308,7 +306,7 @@ def _units(engine: Engine, stage: Stage, work: Any, extra: dict[str, Any]) -> No
 
 
 def _run(stage: Stage, runner: StageRunner, work: Any) -> dict[str, Any]:
-    return runner.run(stage, Watch(stage.name, lambda: len(stage.done()), stage.units), work)
+    return runner.run(stage, Watch(stage.name, lambda: len(stage.done()), stage.units, stage), work)
 
 
 def _commit(place: Place) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import orjson
 from columns.errors import ThresherError
 from columns.files import Place
 from columns.fingerprint import fingerprint
+from pipelines import metrics
 
 COMMIT = "_stage.json"
 _RECORDS = ".done"
@@ -145,6 +146,13 @@ class Stage:
         self._records.remove_tree()
         return result
 
+    def note(self, **said: Any) -> None:
+        """Add to the commit what outputs do not depend on: no fingerprint holds it."""
+        commit = self.committed()
+        if commit is not None and commit["fingerprint"] == self.fingerprint:
+            text = orjson.dumps({**commit, **said}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+            self.place.write_bytes(COMMIT, text)
+
     @property
     def _records(self) -> Place:
         return self.place.child(_RECORDS)
@@ -174,6 +182,19 @@ def stage_counts(place: Place) -> dict[str, int]:
     return dict((read_json(place, COMMIT) or {}).get("counts", {}))
 
 
+def unit_records(place: Place, most: int) -> list[dict[str, Any]]:
+    """What up to ``most`` finished units of a stage under way recorded: outputs, counts and info."""
+    records = place.child(_RECORDS)
+    names = [name for name in records.names() if name[:5].isdigit()]
+    found = (read_json(records, name) for name in names[:most])
+    return [record for record in found if record is not None]
+
+
+def unit_record(place: Place, unit: int) -> dict[str, Any] | None:
+    """What one finished unit of a stage under way recorded: outputs, counts and info."""
+    return read_json(place.child(_RECORDS), f"{unit:05d}.json")
+
+
 def outputs_fingerprint(commit: Mapping[str, Any]) -> str:
     """What the next stage depends on: names and contents of the outputs, not how they came about."""
     return fingerprint([[output["name"], output["sha256"]] for output in commit["outputs"]])
@@ -200,7 +221,10 @@ class RunUnit:
     def __call__(self, unit: int) -> int:
         """Do the work, then record it."""
         try:
-            self.stage.record(unit, self.work(unit))
+            with metrics.unit(self.stage.name):
+                record = self.work(unit)
+            self.stage.record(unit, record)
+            metrics.of_unit(self.stage.name, record.counts)
         except ThresherError as error:
             self.stage.fail(error)
             raise

@@ -9,7 +9,37 @@ locals {
     "Tokens written"                = ["dataflow_step", "logging.googleapis.com/user/${google_logging_metric.figure["tokens"].name}", "ALIGN_DELTA"]
     "Builds that the guard stopped" = ["dataflow_step", "logging.googleapis.com/user/${google_logging_metric.guard.name}", "ALIGN_DELTA"]
   }
-  titles = keys(local.charts)
+  # Counters of the program itself, by the names of pipelines/metrics.py; a value is a regular expression.
+  counters = {
+    "Files read by jobs"              = "files_read"
+    "Files without text, by problem"  = "files_marked/.*"
+    "Files dropped, by rule"          = "rule/.*/dropped"
+    "Files measured and reused"       = "files_(measured|reused)"
+    "Tokens written by jobs"          = "tokens_written"
+    "Milliseconds a batch, by kernel" = "kernel/.*/milliseconds_MEAN"
+    "Milliseconds a unit, by stage"   = "stage/.*/unit_milliseconds_MEAN"
+  }
+
+  user_counter = "dataflow.googleapis.com/job/user_counter"
+  plots = merge(
+    {
+      for title, chart in local.charts : title => {
+        filter  = "resource.type=\"${chart[0]}\" AND metric.type=\"${chart[1]}\""
+        aligner = chart[2]
+        reducer = chart[2] == "ALIGN_DELTA" && !strcontains(title, "guard") ? "REDUCE_MEAN" : "REDUCE_SUM"
+        groups  = []
+      }
+    },
+    {
+      for title, names in local.counters : title => {
+        filter  = "resource.type=\"dataflow_job\" AND metric.type=\"${local.user_counter}\" AND metric.labels.metric_name=monitoring.regex.full_match(\"${names}\")"
+        aligner = "ALIGN_MAX"
+        reducer = endswith(names, "_MEAN") ? "REDUCE_MEAN" : "REDUCE_SUM"
+        groups  = ["metric.label.metric_name"]
+      }
+    },
+  )
+  titles = keys(local.plots)
 }
 
 resource "google_monitoring_dashboard" "this" {
@@ -36,12 +66,13 @@ resource "google_monitoring_dashboard" "this" {
 
                 timeSeriesQuery = {
                   timeSeriesFilter = {
-                    filter = "resource.type=\"${local.charts[title][0]}\" AND metric.type=\"${local.charts[title][1]}\""
+                    filter = local.plots[title].filter
 
                     aggregation = {
                       alignmentPeriod    = "300s"
-                      perSeriesAligner   = local.charts[title][2]
-                      crossSeriesReducer = local.charts[title][2] == "ALIGN_DELTA" && !strcontains(title, "guard") ? "REDUCE_MEAN" : "REDUCE_SUM"
+                      perSeriesAligner   = local.plots[title].aligner
+                      crossSeriesReducer = local.plots[title].reducer
+                      groupByFields      = local.plots[title].groups
                     }
                   }
                 }

@@ -1,6 +1,7 @@
 """The command line: ``thresher``, also ``python -m pipelines``.
 
-``app.py`` the application; ``job.py`` build and run; ``refresh.py`` refresh, takedown and gc;
+``app.py`` the application; ``job.py`` build and run; ``status.py`` status;
+``watching.py`` what watches a job; ``refresh.py`` refresh, takedown and gc;
 ``planning.py`` plan; ``look.py`` recipes, explain and inspect;
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
@@ -29,6 +30,7 @@ from pipelines.cli import (
     planning,
     provenance,
     refresh,
+    status,
     suites,
     tokenizers,
     verify,
@@ -37,7 +39,7 @@ from pipelines.cli.app import app
 
 __all__ = [
     "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
-    "refresh", "suites", "tokenizers", "verify",
+    "refresh", "status", "suites", "tokenizers", "verify",
 ]  # fmt: skip
 
 

@@ -19,9 +19,9 @@ from pipelines import summary
 from pipelines.build import STAGES, Build, BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, app, print_json
+from pipelines.cli.watching import LogKind, ProgressKind, Watching, watched
 from pipelines.engine import Engine
 from pipelines.finished import Finished
-from pipelines.progress import Display
 from pipelines.recipe import load_recipe
 from sources import Access
 
@@ -79,7 +79,7 @@ def _build(
     batch_mb: int,
     columns: list[str] | None,
     changes: list[str] | None,
-    quiet: bool,
+    watching: Watching,
     stages: tuple[str, ...],
     reuse: str | None = None,
     against: list[str] | None = None,
@@ -88,9 +88,8 @@ def _build(
     if mode not in {"threads", "processes"}:
         raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
     loaded = load_recipe(recipe, changes or ())
-    display = Display(Console(), quiet=quiet)
     purpose = fingerprint(output)[:8]
-    engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, purpose)
+    engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, purpose, watching.book)
     old = current_place(Place(reuse)) if reuse else None
     options = BuildOptions(
         tuple(inputs),
@@ -101,7 +100,7 @@ def _build(
         tuple(against or ()),
         access or Access(),
     )
-    return Build(loaded, options, engine, display)
+    return Build(loaded, options, engine, watching.display)
 
 
 @app.command(context_settings=BEAM)
@@ -123,6 +122,8 @@ def build(
     yes: Yes = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    progress: ProgressKind = "bar",
+    log: LogKind = "text",
 ) -> None:
     """Do the whole job: ingest, measure, link, decide, shard, manifest and report.
 
@@ -137,24 +138,25 @@ def build(
         thresher build my.yaml -i git:https://host/repo.git@main -i 'parquet:stack/*.parquet' -o gs://bucket/set
             --runner DataflowRunner --project my-project --region europe-west4
     """
-    job = _build(
-        context,
-        recipe,
-        inputs,
-        output,
-        runner,
-        workers,
-        mode,
-        batch_mb,
-        column,
-        changes,
-        quiet or as_json,
-        STAGES,
-        reuse,
-        against,
-        access_of(access, max_bytes_billed, yes, quiet=quiet or as_json),
-    )
-    job.run()
+    silent = quiet or as_json
+    with watched(Place(output), quiet=silent, progress=progress, log=log) as watching:
+        _build(
+            context,
+            recipe,
+            inputs,
+            output,
+            runner,
+            workers,
+            mode,
+            batch_mb,
+            column,
+            changes,
+            watching,
+            STAGES,
+            reuse,
+            against,
+            access_of(access, max_bytes_billed, yes, quiet=silent),
+        ).run()
     found = summary.summarise(Place(output))
     if as_json:
         print_json(found)
@@ -182,6 +184,8 @@ def run(
     max_bytes_billed: MaxBilled = None,
     yes: Yes = False,
     quiet: Quiet = False,
+    progress: ProgressKind = "bar",
+    log: LogKind = "text",
 ) -> None:
     """Run one stage (ingest, measure, link, decide or shard); the stages before it must be finished.
 
@@ -193,22 +197,23 @@ def run(
         raise typer.BadParameter(f"expected one of {', '.join(STAGES)}, got {stage}", param_hint="STAGE")
     if stage == "ingest" and not inputs:
         raise typer.BadParameter("ingest needs at least one", param_hint="--input")
-    _build(
-        context,
-        recipe,
-        inputs or [],
-        output,
-        runner,
-        workers,
-        mode,
-        batch_mb,
-        column,
-        changes,
-        quiet,
-        (stage,),
-        against=against,
-        access=access_of(access, max_bytes_billed, yes, quiet=quiet),
-    ).run()
+    with watched(Place(output), quiet=quiet, progress=progress, log=log) as watching:
+        _build(
+            context,
+            recipe,
+            inputs or [],
+            output,
+            runner,
+            workers,
+            mode,
+            batch_mb,
+            column,
+            changes,
+            watching,
+            (stage,),
+            against=against,
+            access=access_of(access, max_bytes_billed, yes, quiet=quiet),
+        ).run()
 
 
 def _next_steps(output: str, console: Console) -> None:

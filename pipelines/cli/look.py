@@ -15,6 +15,7 @@ from pipelines.cli.app import Changes, DatasetDir, Json, app, print_json
 from pipelines.promise import chosen_bands, curve_of, near_duplicates
 from pipelines.recipe import LoadedRecipe, load_recipe
 from pipelines.recipefile import Note, recipe_names
+from pipelines.status import kernel_seconds, kernels_line
 
 LISTED = 6
 
@@ -135,8 +136,11 @@ def inspect(directory: DatasetDir, as_json: Json = False) -> None:
 
         thresher inspect build/demo --json | jq .tokens
     """
-    found = summary.summarise(Place(directory))
+    found, kernels = summary.summarise(Place(directory)), kernel_seconds(Place(directory))
     if as_json:
-        print_json(found)
-    else:
-        summary.render(found, Console())
+        print_json({**found, "kernels": kernels})
+        return
+    console = Console()
+    summary.render(found, console)
+    if kernels:
+        console.print(f"[bold]kernels[/bold]    {kernels_line(kernels)}", highlight=False)

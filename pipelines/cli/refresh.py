@@ -15,11 +15,11 @@ from pipelines.build import STAGES, BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, TrustOwn, app, print_json
 from pipelines.cli.job import BEAM, Against, BatchMb, Columns, Inputs, Mode, Quiet, Runner, Workers
+from pipelines.cli.watching import LogKind, ProgressKind, watched
 from pipelines.engine import Engine
 from pipelines.finished import Finished
 from pipelines.history import adopt, collect
 from pipelines.lease import leased
-from pipelines.progress import Display
 from pipelines.recipe import LoadedRecipe, load_recipe, recorded_recipe
 from pipelines.refresh import Refreshed
 from pipelines.refresh import refresh as make_version
@@ -63,6 +63,8 @@ def refresh(
     trust_own_code: TrustOwn = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    progress: ProgressKind = "bar",
+    log: LogKind = "text",
 ) -> None:
     """Make the next version of a dataset from a whole new snapshot, at the cost of what has changed.
 
@@ -88,8 +90,9 @@ def refresh(
         access=access_of(access, max_bytes_billed, yes, quiet=silent),
         keep_tokenizer=keep_tokenizer,
     )
-    engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20)
-    found = make_version(loaded, options, engine, Display(Console(), quiet=silent))
+    with watched(options.place, quiet=silent, progress=progress, log=log) as watching:
+        engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, book=watching.book)
+        found = make_version(loaded, options, engine, watching.display)
     if as_json:
         print_json(found.to_dict())
     elif not quiet:
@@ -165,6 +168,8 @@ def takedown(
     trust_own_code: TrustOwn = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    progress: ProgressKind = "bar",
+    log: LogKind = "text",
 ) -> None:
     """Remove files from a dataset, keep the next-best copies, and write a report with a proof.
 
@@ -181,10 +186,12 @@ def takedown(
     named = {"repo": repo, "owner": owner, "path": path, "blob": blob, "content": content}
     entries = _entries({kind: named[kind] or [] for kind in get_args(Kind)}, reason, signed_off_by)
     loaded = load_recipe(recipe) if recipe else None
-    engine = Engine(runner, workers, mode, tuple(context.args))
-    display = Display(Console(), quiet=quiet or as_json)
-    root = Place(directory)
-    found = take_down(root, entries, engine, display, loaded=loaded, trust_own=trust_own_code, purge=purge)
+    root, silent = Place(directory), quiet or as_json
+    with watched(root, quiet=silent, progress=progress, log=log) as watching:
+        engine = Engine(runner, workers, mode, tuple(context.args), book=watching.book)
+        found = take_down(
+            root, entries, engine, watching.display, loaded=loaded, trust_own=trust_own_code, purge=purge
+        )
     if as_json:
         print_json(found.to_dict())
     elif not quiet:

@@ -217,6 +217,21 @@ def test_the_dashboard_shows_metrics_that_are_made(planned):
     assert all(tile["xPos"] + tile["width"] <= layout["columns"] for tile in layout["tiles"])
 
 
+def test_the_dashboard_names_counters_that_the_program_makes():
+    """Read from the text, so that it holds where there is no Terraform, too."""
+    from pipelines.metrics import NAMES
+
+    text = (FOLDER / "dashboard.tf").read_text()
+    block = re.search(r"counters = \{(.*?)\n  \}", text, re.DOTALL)
+    assert block is not None
+    wanted = re.findall(r'= "([^"]+)"', block[1])
+    examples = {re.sub(r"<\w+>", "x", name) for name in NAMES}
+    made = examples | {f"{name}_MEAN" for name in examples if name.endswith("milliseconds")}
+    assert len(wanted) >= 5
+    for pattern in wanted:
+        assert any(re.fullmatch(pattern, name) for name in made), pattern
+
+
 def test_metrics_find_the_conductors_line(planned):
     from pipelines.conductor import FINISHED, figures
 

@@ -45,6 +45,7 @@ COMMANDS = (
     "import",
     "ablate",
     "inspect",
+    "status",
     "what-if",
     "compare",
     "diff",
