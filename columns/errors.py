@@ -14,6 +14,14 @@ A single bad file or row inside a readable source is never an error: the row is 
 
 from __future__ import annotations
 
+import re
+
+_ANNOTATION = r"(?: \[while running '[^']*'\])?"
+_TOLD = re.compile(
+    rf"^columns\.errors\.(?P<kind>\w+): (?P<what>.*?){_ANNOTATION}(?:\nhint: (?P<hint>.*?){_ANNOTATION})?$",
+    re.MULTILINE,
+)
+
 
 class ThresherError(Exception):
     """A problem that the user can mend: what, where, expected vs got, and a hint.
@@ -33,6 +41,22 @@ class ThresherError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.hint)
+
+    @classmethod
+    def told(cls, text: str) -> ThresherError | None:
+        """The first error of this tree in a traceback's text; None where there is none. Runners hand on text.
+
+        >>> text = "Traceback…\\ncolumns.errors.InputError: a.gz: no such file\\nhint: look [while running 'Read']"
+        >>> ThresherError.told(text)
+        InputError('a.gz: no such file', 'look')
+        """
+        found = _TOLD.search(text)
+        kind = (
+            {kind.__name__: kind for kind in (cls, *cls.__subclasses__())}.get(found["kind"])
+            if found
+            else None
+        )
+        return kind(found["what"], hint=found["hint"]) if found and kind else None
 
 
 def _rebuild(kind: type[ThresherError], what: str, hint: str | None) -> ThresherError:

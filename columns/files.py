@@ -1,7 +1,8 @@
 """Places and parts: where a dataset's files live and what they are called.
 
 A `Place` is a directory on any fsspec filesystem. Everything is written under a temporary name and
-renamed on success, so a file that has its final name is complete.
+renamed on success, so a file that has its final name is complete. What fails for a moment on a distant filesystem is
+tried again (`columns.storage`); a full disk is one clear error.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import posixpath
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +26,7 @@ import fsspec
 import pyarrow as pa
 
 from columns.errors import OutputError
+from columns.storage import ShortRead, StableFile, no_room, steady
 from columns.urls import refuse_login
 
 TEMPORARY = ".tmp-"
@@ -106,18 +109,36 @@ class Place:
 
     def names(self) -> list[str]:
         """Sorted names of the files directly here; empty when the place does not exist."""
+        names = steady(self.url, self._listed)
+        return sorted({*names, *self.linked()} - {LINKS}) if LINKS in names else sorted(names)
+
+    def _listed(self) -> set[str]:
         filesystem, path = self._at
         filesystem.invalidate_cache()
-        if not filesystem.isdir(path):
-            return []
-        names = {Path(f["name"]).name for f in filesystem.ls(path, detail=True) if f["type"] == "file"}
-        return sorted({*names, *self.linked()} - {LINKS}) if LINKS in names else sorted(names)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = filesystem.ls(path, detail=True)
+            files = (f["name"].strip("/") for f in found if f["type"] == "file")
+            return {Path(file).name for file in files if file != path.strip("/")}
+        return set()
 
     def exists(self, name: str) -> bool:
         """Whether the file is here (under its final name, so: complete)."""
+        if self.local is not None:
+            return Path(self.path(name)).exists()
+        return self._there(name) or name in self.linked()
+
+    def _there(self, name: str) -> bool:
+        """Whether a file lies here itself. Not by fsspec's ``exists``, which takes every failure for a no."""
         filesystem, _ = self._at
         filesystem.invalidate_cache()
-        return bool(filesystem.exists(self.path(name))) or (self.local is None and name in self.linked())
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return bool(self._steadily(name, filesystem.info))
+        return False
+
+    def _steadily(self, name: str, use: Callable[[str], Found]) -> Found:
+        """Use a file by its path; where that fails for a moment, again."""
+        path = self.path(name)
+        return use(path) if self.local is not None else steady(f"{self.url}/{name}", lambda: use(path))
 
     def size(self, name: str) -> int:
         """Size of a file in bytes."""
@@ -127,27 +148,36 @@ class Place:
         """Open for reading: memory-mapped where local, a pyarrow file elsewhere."""
         if self.local is not None:
             return pa.memory_map(self.path(name))
-        return pa.PythonFile(self._held(name, lambda path: self._at[0].open(path, "rb")), mode="r")
+        return pa.PythonFile(self._held(name, self._opened), mode="r")
+
+    def _opened(self, path: str) -> Any:
+        return StableFile.opened(path, lambda: self._at[0].open(path, "rb"))
 
     def read(self, name: str) -> bytes:
         """The whole of a (small) file."""
-        return cast(bytes, self._held(name, self._at[0].cat_file))
+        if self.local is not None:
+            return Path(self.path(name)).read_bytes()
+        return cast(bytes, self._held(name, self._whole))
+
+    def _whole(self, path: str) -> bytes:
+        with self._opened(path) as source:
+            return bytes(source.read())
 
     def _held(self, name: str, use: Callable[[str], Found]) -> Found:
         """Use a file where it lies: here, or where a link says."""
         try:
-            return use(self.path(name))
+            return self._steadily(name, use)
         except FileNotFoundError:
             target = self.linked().get(name) if self.local is None else None
             if target is None:
                 raise
-            return use(target)
+            return steady(target, lambda: use(target))
 
     def linked(self) -> dict[str, str]:
         """The files that lie elsewhere, by name: paths on the filesystem. Local places hold hard links instead."""
-        filesystem, root = self._at
+        root = self._at[1]
         try:
-            found: dict[str, str] = json.loads(filesystem.cat_file(self.path(LINKS)))
+            found: dict[str, str] = json.loads(self._steadily(LINKS, self._whole))
         except FileNotFoundError:
             return {}
         return {name: posixpath.normpath(posixpath.join(root, where)) for name, where in found.items()}
@@ -178,7 +208,8 @@ class Place:
 
     def fetch(self, name: str) -> None:
         """Make a linked file one that lies here, by a copy on the filesystem's own side."""
-        self._at[0].cp_file(self.linked()[name], self.path(name))
+        target = self.linked()[name]
+        self._steadily(name, lambda path: self._at[0].cp_file(target, path))
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a small file unless there is one of the name: of several who try at once, one gets True.
@@ -186,47 +217,68 @@ class Place:
         Local files by a hard link, on object stores by the precondition that fsspec's ``mode="create"`` sends.
         """
         filesystem, root = self._at
-        filesystem.makedirs(root, exist_ok=True)
         if self.local is not None:
+            filesystem.makedirs(root, exist_ok=True)
             return self._create_locally(name, data)
         if self.exists(name):
             return False
-        with suppress(FileExistsError):
-            filesystem.pipe_file(self.path(name), data, mode="create")
-            return True
-        return False
+        try:
+            self._steadily(name, lambda path: filesystem.pipe_file(path, data, mode="create"))
+        except FileExistsError:  # ours, where only the answer to a first try was lost
+            return self.read(name) == data
+        return True
 
     def _create_locally(self, name: str, data: bytes) -> bool:
         temporary = self.path(f"{TEMPORARY}{uuid.uuid4().hex}-{name}")
-        Path(temporary).write_bytes(data)
         try:
+            Path(temporary).write_bytes(data)
             os.link(temporary, self.path(name))
         except FileExistsError:
             return False
+        except OSError as error:
+            if full := no_room(self.path(name), error):
+                raise full from None
+            raise
         finally:
-            os.unlink(temporary)
+            Path(temporary).unlink(missing_ok=True)
         return True
 
     @contextmanager
     def write(self, name: str) -> Iterator[BinaryIO]:
-        """Write a file atomically: nothing is seen under ``name`` until the block ends well."""
-        filesystem, root = self._at
-        filesystem.makedirs(root, exist_ok=True)
-        temporary = self.path(f"{TEMPORARY}{uuid.uuid4().hex}-{name}")
+        """Write a file atomically: nothing is seen under ``name`` until the block ends well.
+
+        What goes to a distant filesystem is held in a temporary file of this machine until then, so that it can be
+        sent again. `EnvironmentProblem` where a disk is full.
+        """
+        temporary = f"{TEMPORARY}{uuid.uuid4().hex}-{name}"
         try:
-            with filesystem.open(temporary, "wb") as sink:
-                yield cast(BinaryIO, sink)
-            self._publish(temporary, self.path(name))
-        except BaseException:
-            if filesystem.exists(temporary):
-                filesystem.rm_file(temporary)
+            if self.local is not None:
+                self.local.mkdir(parents=True, exist_ok=True)
+                with open(self.path(temporary), "wb") as sink:
+                    yield sink
+                os.replace(self.path(temporary), self.path(name))
+            else:
+                with tempfile.NamedTemporaryFile(prefix="thresher-") as held:
+                    yield cast(BinaryIO, held)
+                    held.flush()
+                    self._steadily(name, lambda _: self._send(held.name, temporary, name))
+        except BaseException as error:
+            with suppress(Exception):  # the first error is the one to tell
+                self._drop([temporary])
+            if isinstance(error, OSError) and (full := no_room(self.path(name), error)):
+                raise full from None
             raise
 
-    def _publish(self, temporary: str, final: str) -> None:
-        if self.local is not None:
-            os.replace(temporary, final)
-        else:
-            self._at[0].mv(temporary, final)
+    def _send(self, held: str, temporary: str, name: str) -> None:
+        """Carry a file over under a temporary name and give it its own when it is all there; may be done again."""
+        filesystem, root = self._at
+        filesystem.makedirs(root, exist_ok=True)
+        filesystem.put_file(held, self.path(temporary))
+        filesystem.invalidate_cache()
+        sent, size = filesystem.size(self.path(temporary)), os.path.getsize(held)
+        if sent != size:
+            raise ShortRead(f"{sent} bytes of {size} arrived")
+        filesystem.mv(self.path(temporary), self.path(name))
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write a small file atomically."""
@@ -242,18 +294,25 @@ class Place:
 
     def _drop(self, names: Sequence[str]) -> None:
         filesystem, _ = self._at
-        filesystem.invalidate_cache()
         for name in names:
-            if filesystem.exists(self.path(name)):
-                filesystem.rm_file(self.path(name))
+            if self.local is not None:
+                Path(self.path(name)).unlink(missing_ok=True)
+            elif self._there(name):
+                with suppress(FileNotFoundError):
+                    self._steadily(name, filesystem.rm_file)
 
     def remove_tree(self) -> None:
         """Remove this place and everything below it; fine when it is not there."""
+        if self.local is not None:
+            shutil.rmtree(self.local, ignore_errors=True)
+        else:
+            steady(self.url, self._remove_all)
+
+    def _remove_all(self) -> None:
         filesystem, path = self._at
         filesystem.invalidate_cache()
-        if self.local is not None:
-            shutil.rmtree(path, ignore_errors=True)
-        elif filesystem.exists(path):
+        with suppress(FileNotFoundError):
+            filesystem.info(path)
             filesystem.rm(path, recursive=True)
 
     def sweep(self) -> None:

@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from columns.batch import BATCH_BYTES
-from columns.errors import EnvironmentProblem
+from columns.errors import EnvironmentProblem, ThresherError
 from columns.files import Place
 from pipelines.dataflow import check_options, console_url, job_name
 from pipelines.metrics import Book, counting_into
@@ -96,7 +96,7 @@ class Engine:
             self._submitted(label, result, pipeline.options)
             result.wait_until_finish()
         except Exception as error:
-            raise _died(label, pool) or self._failed(label, error) from None
+            raise _died(label, pool) or ThresherError.told(str(error)) or self._failed(label, error) from None
         self.book.add(result)
 
     def _submitted(self, label: str, result: Any, options: PipelineOptions) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +113,8 @@ class Stage:
     def fail(self, error: ThresherError) -> None:
         """Leave word of what the user can mend (called by the worker: runners hand on text, not exceptions)."""
         said = {"kind": type(error).__name__, "what": error.what, "hint": error.hint}
-        self._records.write_bytes(_PROBLEM, orjson.dumps(said))
+        with suppress(Exception):  # where this cannot be written either, the runner's text says it
+            self._records.write_bytes(_PROBLEM, orjson.dumps(said))
 
     def problem(self) -> ThresherError | None:
         """The error that a worker left word of."""

@@ -11,6 +11,7 @@ import fsspec
 import pyarrow as pa
 
 from columns.errors import InputError
+from columns.storage import StableFile, steady
 from columns.urls import refuse_login, without_login
 from sources.files import path_text
 from sources.unit import Skipped
@@ -35,10 +36,11 @@ def locate(pattern: str, suffixes: Sequence[str], skipped: Skipped) -> list[Loca
     ``skipped``.
     """
     filesystem, path = _filesystem(pattern)
-    if filesystem.isfile(path):
+    kind = _kind(filesystem, path)
+    if kind == "file":
         return [_location(filesystem, path, filesystem.info(path), _parent(path))]
-    if filesystem.isdir(path):
-        found, root = filesystem.find(path, detail=True), path.rstrip("/")
+    if kind == "directory":
+        found, root = steady(pattern, lambda: filesystem.find(path, detail=True)), path.rstrip("/")
         wanted = {name: facts for name, facts in found.items() if _is_wanted(name[len(root) :], suffixes)}
     else:
         wanted, root = _globbed(filesystem, path), _fixed_part(path)
@@ -52,7 +54,7 @@ def open_location(url: str) -> Any:
     filesystem, path = _filesystem(url)
     if is_local(filesystem):
         return pa.OSFile(path)
-    return pa.PythonFile(filesystem.open(path, "rb"), mode="r")
+    return pa.PythonFile(StableFile.opened(url, lambda: filesystem.open(path, "rb")), mode="r")
 
 
 def missing(path: str, what: str = "no such file or directory") -> InputError:
@@ -86,10 +88,20 @@ def _filesystem(url: str) -> tuple[Any, str]:
     return filesystem, path
 
 
+def _kind(filesystem: Any, path: str) -> str:
+    """What a path is: "file", "directory" or another type; "" where nothing is, which no failing store passes for."""
+    if is_local(filesystem):
+        return "file" if filesystem.isfile(path) else "directory" if filesystem.isdir(path) else ""
+    try:
+        return str(steady(path, lambda: filesystem.info(path))["type"])
+    except FileNotFoundError:
+        return ""
+
+
 def _globbed(filesystem: Any, path: str) -> dict[str, Any]:
     if not any(sign in path for sign in _MAGIC):
         return {}
-    found, fixed = filesystem.glob(path, detail=True), len(_fixed_part(path))
+    found, fixed = steady(path, lambda: filesystem.glob(path, detail=True)), len(_fixed_part(path))
     return {name: facts for name, facts in found.items() if "/." in path or "/." not in name[fixed:]}
 
 
