@@ -64,6 +64,7 @@ DOCUMENT = pa.schema(
     ]
 )
 
+UNMEASURABLE = "unmeasurable"
 PROBLEMS: Mapping[str, str] = {
     "unreadable": "the operating system refused to read it",
     "too_large": "larger than the recipe's ingest.max_bytes",
@@ -72,6 +73,7 @@ PROBLEMS: Mapping[str, str] = {
     "truncated": "the file ends in the middle; the rows before the break are kept",
     "opted_out": "somebody asked for it to be left out: ingest.opt_out",
     "missing": "listed by the source, but its content is not there",
+    UNMEASURABLE: "measuring it failed: please report it, with the line in the log",
 }
 
 

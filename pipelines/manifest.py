@@ -65,7 +65,10 @@ def collect(dataset: Dataset, loaded: LoadedRecipe) -> dict[str, Any]:
         },
         "inputs": documents["inputs"],
         "pinned": documents["pinned"],
-        "documents": {**_documents(documents), "licenses": licenses_of(Finished(dataset.place, {}))},
+        "documents": {
+            **_documents(documents, _commit(dataset.facts)["counts"]),
+            "licenses": licenses_of(Finished(dataset.place, {})),
+        },
         "licenses": _licenses(dataset) if loaded.recipe.licenses.detect else {},
         "privacy": _privacy(dataset, ledger) if loaded.recipe.privacy.find else {},
         "funnel": [step for step in funnel(ledger, loaded) if known or step["rule"] != KNOWN_RULE],
@@ -142,9 +145,10 @@ def _statuses(loaded: LoadedRecipe) -> dict[str, str]:
     }
 
 
-def _documents(documents: Mapping[str, Any]) -> dict[str, Any]:
+def _documents(documents: Mapping[str, Any], measured: Mapping[str, int]) -> dict[str, Any]:
     counts = documents["counts"]
-    problems = {key.removeprefix("problem."): n for key, n in counts.items() if key.startswith("problem.")}
+    both = (*counts.items(), *measured.items())
+    problems = {key.removeprefix("problem."): n for key, n in both if key.startswith("problem.")}
     return {
         "files": counts["files"],
         "bytes": counts["bytes"],

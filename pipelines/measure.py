@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from columns.batch import concat, rebatch
-from columns.document import DOCUMENT, typed_column
+from columns.document import DOCUMENT, UNMEASURABLE, typed_column
 from columns.files import Place
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.tables import read_whole
@@ -31,6 +31,7 @@ from filters import own_parameters
 from pipelines.dataset import Dataset, Names
 from pipelines.engine import Engine, run_units
 from pipelines.families import FamilyConfig, measure_families
+from pipelines.isolation import isolated, marked, unmeasurable, with_facts
 from pipelines.measured import SETS, SIGNATURE, Layout, nest
 from pipelines.metrics import kernel
 from pipelines.reuse import MEASURED_BY, KeyConfig, Known, Reuse, gather
@@ -41,7 +42,13 @@ CARRIED = (
     "fork_of", "updated",
 )  # fmt: skip
 ROOMS = ("columns", "filters", "syntax", "licensing", "privacy", "dedup", "contamination")
-MODULES = ("pipelines.families", "pipelines.measure", "pipelines.measured", "pipelines.reuse")
+MODULES = (
+    "pipelines.families",
+    "pipelines.isolation",
+    "pipelines.measure",
+    "pipelines.measured",
+    "pipelines.reuse",
+)
 WORDS = pa.field("words", pa.int32(), metadata={"about": "words of the near-duplicate step"})
 OF_TEXT = frozenset({"text", "encoded", "heuristics", "repetition", "tokens", "privacy"})
 """The families whose facts the text alone decides."""
@@ -184,15 +191,20 @@ class MeasurePart:
         whole, moved = (found.filter(pc.equal(found.column("whole"), kind)) for kind in (True, False))
         absent = np.setdiff1d(np.flatnonzero(known.at < 0), np.asarray(found.column("row")))
         rows = placed(known, [_piece(whole), *self._moved(part, moved), *self._absent(part, absent)])
+        carried = marked(carried, rows, name)
         written = layout.write(self.dataset.facts, self.names, part, carried, rows)
         reused = int((known.at >= 0).sum()) + len(whole)
         counts = {"rows": len(rows), "reused": reused, "moved": len(moved), "measured": len(absent)}
         counts |= {kind: written[getattr(self.names, kind)(part)] for kind in layout.lists}
+        if lost := unmeasurable(carried):
+            counts[f"problem.{UNMEASURABLE}"] = lost
         return UnitRecord(tuple(written), counts, {})
 
     def _known(self, part: int, rows: int) -> Known:
         if self.reuse is not None:
-            return self.reuse.known(part)
+            known = self.reuse.known(part)
+            found = known.elsewhere
+            return known._replace(elsewhere=found.filter(pc.or_(found.column("whole"), with_facts(found))))
         none = self.config.layout().none()
         nowhere = concat([], pa.schema([("row", pa.int64()), ("whole", pa.bool_()), *none.schema]))
         return Known(none, np.full(rows, -1, np.int64), nowhere)
@@ -202,18 +214,22 @@ class MeasurePart:
         at = _piece(known)
         start = 0
         for batch in self._documents(part, at.rows):
-            rows = slice(start, start + batch.num_rows)
             stored = at.measured.slice(start, batch.num_rows)
-            yield Piece(at.rows[rows], measure_moved(batch, stored, self.config))
-            start = rows.stop
+            moved = partial(measure_moved, known=stored, config=self.config)
+            for measured in isolated(batch, self._measured, moved):
+                yield Piece(at.rows[start : start + measured.num_rows], measured)
+                start += measured.num_rows
 
     def _absent(self, part: int, rows: np.ndarray) -> Iterator[Piece]:
         """Texts of which nothing is known."""
         start = 0
         for batch in self._documents(part, rows):
-            measured = measure_batch(batch, self.config).rows(self.config.layout())
-            yield Piece(rows[start : start + batch.num_rows], measured)
-            start += batch.num_rows
+            for measured in isolated(batch, self._measured):
+                yield Piece(rows[start : start + measured.num_rows], measured)
+                start += measured.num_rows
+
+    def _measured(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return measure_batch(batch, self.config).rows(self.config.layout())
 
     def _documents(self, part: int, rows: np.ndarray) -> Iterator[pa.RecordBatch]:
         return rebatch(read_rows(self.dataset.documents, self.names.part(part), rows), self.batch_bytes)
