@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import logging
 import shutil
 import time
@@ -42,7 +43,7 @@ class ShortRead(OSError):
 
 
 def momentary(error: BaseException) -> bool:
-    """Whether a try later may do better: an answer of a busy service, a broken connection, a short read.
+    """Whether a try later may do better: an answer of a busy service, a broken connection, one that ends early.
 
     >>> momentary(ConnectionResetError()), momentary(TimeoutError()), momentary(FileNotFoundError())
     (True, True, False)
@@ -52,7 +53,7 @@ def momentary(error: BaseException) -> bool:
         return int(str(status)) in _BUSY
     if isinstance(error, OSError) and error.errno is not None:
         return isinstance(error, ConnectionError | TimeoutError) or error.errno in _MOMENTARY
-    if isinstance(error, ConnectionError | TimeoutError | ShortRead):
+    if isinstance(error, ConnectionError | TimeoutError | ShortRead | json.JSONDecodeError):
         return True
     return any(kind.__module__.partition(".")[0] in _CARRIERS for kind in type(error).__mro__) or (
         type(error).__name__ == "ChecksumError"

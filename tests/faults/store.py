@@ -1,4 +1,4 @@
-"""An object store on the loopback that fails by plan: a proxy in front of the emulator that the deployment's tests use."""
+"""An object store on the loopback that fails by plan: a proxy in front of the emulator of the deployment's tests."""
 
 from __future__ import annotations
 

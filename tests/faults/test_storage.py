@@ -1,4 +1,4 @@
-"""A store that answers 429 and 503, breaks off, and gives less than asked: the same bytes, or one line and no half files."""
+"""A store that answers 429 and 503, breaks off, gives less than asked: the same bytes, or one line, no half files."""
 
 from __future__ import annotations
 
