@@ -26,7 +26,7 @@ import fsspec
 import pyarrow as pa
 
 from columns.errors import OutputError
-from columns.storage import ShortRead, StableFile, no_room, steady
+from columns.storage import LostAnswer, ShortRead, StableFile, no_room, steady
 from columns.urls import refuse_login
 
 TEMPORARY = ".tmp-"
@@ -157,7 +157,7 @@ class Place:
         """The whole of a (small) file."""
         if self.local is not None:
             return Path(self.path(name)).read_bytes()
-        return cast(bytes, self._held(name, self._whole))
+        return self._held(name, self._whole)
 
     def _whole(self, path: str) -> bytes:
         with self._opened(path) as source:
@@ -278,7 +278,10 @@ class Place:
         sent, size = filesystem.size(self.path(temporary)), os.path.getsize(held)
         if sent != size:
             raise ShortRead(f"{sent} bytes of {size} arrived")
-        filesystem.mv(self.path(temporary), self.path(name))
+        try:
+            filesystem.mv(self.path(temporary), self.path(name))
+        except FileNotFoundError as error:
+            raise LostAnswer(f"{name}: moved, but nothing said so") from error
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write a small file atomically."""
@@ -311,9 +314,14 @@ class Place:
     def _remove_all(self) -> None:
         filesystem, path = self._at
         filesystem.invalidate_cache()
-        with suppress(FileNotFoundError):
+        try:
             filesystem.info(path)
+        except FileNotFoundError:
+            return
+        try:
             filesystem.rm(path, recursive=True)
+        except FileNotFoundError as error:
+            raise LostAnswer(f"{path}: some of it was gone") from error
 
     def sweep(self) -> None:
         """Remove what an interrupted run left under temporary names."""

@@ -42,6 +42,10 @@ class ShortRead(OSError):
     """Fewer bytes came than the file has there."""
 
 
+class LostAnswer(OSError):
+    """Something is gone already: a try before did it, though no answer came; all of it is done again."""
+
+
 def momentary(error: BaseException) -> bool:
     """Whether a try later may do better: an answer of a busy service, a broken connection, one that ends early.
 
@@ -53,7 +57,7 @@ def momentary(error: BaseException) -> bool:
         return int(str(status)) in _BUSY
     if isinstance(error, OSError) and error.errno is not None:
         return isinstance(error, ConnectionError | TimeoutError) or error.errno in _MOMENTARY
-    if isinstance(error, ConnectionError | TimeoutError | ShortRead | json.JSONDecodeError):
+    if isinstance(error, ConnectionError | TimeoutError | ShortRead | LostAnswer | json.JSONDecodeError):
         return True
     return any(kind.__module__.partition(".")[0] in _CARRIERS for kind in type(error).__mro__) or (
         type(error).__name__ == "ChecksumError"

@@ -147,7 +147,9 @@ def test_halving_finds_every_bad_row_and_keeps_the_order(bad):
         texts = batch.column("content").to_pylist()
         if {str(n) for n in bad} & set(texts):
             raise IndexError
-        return pa.RecordBatch.from_pydict({"bytes": pa.array(texts, pa.string()), "path": batch.column("path")})
+        return pa.RecordBatch.from_pydict(
+            {"bytes": pa.array(texts, pa.string()), "path": batch.column("path")}
+        )
 
     found = pa.concat_batches(list(isolated(documents(7), measure)))
     assert found.column("path").to_pylist() == [f"{n}.py" for n in range(7)]
