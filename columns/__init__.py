@@ -12,6 +12,7 @@ The map::
     entries.py      a user's YAML list, entry by entry
     shares.py       how sure a counted share is
     files.py        Place, PartName: atomic writes on any filesystem
+    storage.py      steady, StableFile: what fails for a moment is tried again; full disks
     versions.py     the versions of a dataset directory, and which is the current one
     tables.py       Parquet and Arrow IPC parts
     urls.py         URLs without their logins

@@ -16,7 +16,7 @@ The map::
         dataset.py     Dataset, Names: which folder holds what       ledger.py    the schema of the ledger
         preflight.py   what would stop a build later                 progress.py  bars
         ingest.py      sources -> documents
-        measure.py     documents -> facts
+        measure.py     documents -> facts                            isolation.py  a text on which a kernel raises
         link.py        facts -> exact groups, verified edges
         licenses.py    facts -> the licence of every file            leaks.py     evidence -> benchmark tasks found
         decide.py      facts + links + recipe -> ledger              guard.py     stops a build that drops too much
