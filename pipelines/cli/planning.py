@@ -24,6 +24,21 @@ from pipelines.recipe import load_recipe
 from pipelines.wording import count, size
 
 Cost = Annotated[float, typer.Option(min=0, help="in your currency; 0 leaves it out")]
+SampleSize = Annotated[int, typer.Option(help="least listed bytes to build as a sample, in MB", min=1)]
+SampleShare = Annotated[
+    float, typer.Option(help="share of the listed bytes to build as a sample", min=0, max=1)
+]
+Machines = Annotated[int, typer.Option(help="machines on Dataflow", min=1)]
+MachineCores = Annotated[int, typer.Option(help="cores of each", min=1)]
+MachineMemory = Annotated[float, typer.Option(help="memory of each, in GB", min=1)]
+MachineDisk = Annotated[float, typer.Option(help="disk of each, in GB", min=0)]
+MachineSpeed = Annotated[
+    float, typer.Option(help="how fast a core there is beside one of this machine", min=0.01)
+]
+StartSeconds = Annotated[float, typer.Option(help="until the workers of a job work", min=0)]
+PriceFile = Annotated[
+    str | None, typer.Option(help="Dataflow's prices, in the form of pipelines/prices.yaml", metavar="FILE")
+]
 
 
 @app.command()
@@ -31,28 +46,15 @@ def plan(
     recipe: RecipeName,
     inputs: Inputs,
     workers: Annotated[int, typer.Option(help="cores of the real run", min=1)] = 1,
-    sample_mb: Annotated[
-        int, typer.Option(help="least listed bytes to build as a sample, in MB", min=1)
-    ] = SAMPLE_BYTES >> 20,
-    sample_share: Annotated[
-        float, typer.Option(help="share of the listed bytes to build as a sample", min=0, max=1)
-    ] = SAMPLE_SHARE,
-    machines: Annotated[int, typer.Option(help="machines on Dataflow", min=1)] = Cluster.workers,
-    machine_cores: Annotated[int, typer.Option(help="cores of each", min=1)] = Cluster.cores,
-    machine_memory_gb: Annotated[
-        float, typer.Option(help="memory of each, in GB", min=1)
-    ] = Cluster.memory_gb,
-    machine_disk_gb: Annotated[float, typer.Option(help="disk of each, in GB", min=0)] = Cluster.disk_gb,
-    machine_speed: Annotated[
-        float, typer.Option(help="how fast a core there is beside one of this machine", min=0.01)
-    ] = Cluster.speed,
-    start_seconds: Annotated[
-        float, typer.Option(help="until the workers of a job work", min=0)
-    ] = Cluster.start_seconds,
-    prices: Annotated[
-        str | None,
-        typer.Option(help="Dataflow's prices, in the form of pipelines/prices.yaml", metavar="FILE"),
-    ] = None,
+    sample_mb: SampleSize = SAMPLE_BYTES >> 20,
+    sample_share: SampleShare = SAMPLE_SHARE,
+    machines: Machines = Cluster.workers,
+    machine_cores: MachineCores = Cluster.cores,
+    machine_memory_gb: MachineMemory = Cluster.memory_gb,
+    machine_disk_gb: MachineDisk = Cluster.disk_gb,
+    machine_speed: MachineSpeed = Cluster.speed,
+    start_seconds: StartSeconds = Cluster.start_seconds,
+    prices: PriceFile = None,
     price_core_hour: Cost = 0.0,
     price_memory_gb_hour: Cost = 0.0,
     price_shuffle_gb: Cost = 0.0,
@@ -85,11 +87,8 @@ def plan(
         STAGES,
         access=access_of(access, max_bytes_billed, yes, quiet=as_json),
     )
-    given = {
-        "vcpu_hour": price_core_hour,
-        "memory_gb_hour": price_memory_gb_hour,
-        "shuffle_gb": price_shuffle_gb,
-    }
+    names = ("vcpu_hour", "memory_gb_hour", "shuffle_gb")
+    given = dict(zip(names, (price_core_hour, price_memory_gb_hour, price_shuffle_gb), strict=True))
     found = planned(
         load_recipe(recipe, changes or ()), options, Engine(), display, workers=workers,
         prices=Prices(price_core_hour, price_memory_gb_hour, price_shuffle_gb),
