@@ -26,7 +26,10 @@ FIRST_PAUSE = 0.5
 """Seconds before the second try; 15 in all. Filesystems that try again themselves do so within each try."""
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_MOMENTARY = frozenset({errno.EBUSY, errno.EAGAIN, errno.EIO, errno.ENETUNREACH, errno.EHOSTUNREACH})
+_MOMENTARY = frozenset({
+    errno.EBUSY, errno.EAGAIN, errno.EIO, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNRESET, errno.ECONNREFUSED,
+    errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT,
+})  # fmt: skip
 _CARRIERS = frozenset({"aiohttp", "requests", "urllib3", "botocore", "http", "ssl", "socket"})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _GO_ON = "run the same command again: finished work is kept"

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import apache_beam as beam
 
+COMPILED_LAST = "dedup"
+"""A room whose kernels are compiled when a dataset is built and not before: some others' are when they are loaded."""
+
 
 def problems() -> Iterator[str]:
     """What is wrong, one line each."""
@@ -45,7 +48,7 @@ def _rooms() -> Iterator[str]:
 
 def _kernels() -> Iterator[str]:
     place = os.environ.get("NUMBA_CACHE_DIR")
-    if place and not any(Path(place).rglob("*.nbc")):
+    if place and not any(Path(place).rglob(f"{COMPILED_LAST}_*/*.nbc")):
         yield f"{place}: no compiled kernels; run infra/warm.py with the same NUMBA_CPU_NAME"
 
 

@@ -44,6 +44,8 @@ class Conduct(beam.DoFn):
 def conduct(arguments: Sequence[str]) -> dict[str, Any]:
     """Run ``thresher`` in a process of its own and log what it says, line by line; returns its summary.
 
+    A build prints the summary alone, a refresh as a part of what it prints.
+
     Files that are named by URL are fetched first. Ends with one line, `FINISHED` and a JSON object with the counts
     and shares of `figures`, which the deployment's metrics are made from. `EnvironmentProblem` when the command fails.
     """
@@ -65,8 +67,9 @@ def conduct(arguments: Sequence[str]) -> dict[str, Any]:
             )
         printed.seek(0)
         found: dict[str, Any] = json.load(printed)
-    _LOGGER.warning("%s%s", FINISHED, json.dumps(figures(found), sort_keys=True))
-    return found
+    summary: dict[str, Any] = found.get("summary", found)
+    _LOGGER.warning("%s%s", FINISHED, json.dumps(figures(summary), sort_keys=True))
+    return summary
 
 
 def fetched(arguments: Sequence[str], folder: Path) -> list[str]:

@@ -107,6 +107,11 @@ def _take(root: Place, doing: str, seconds: float, wait: Callable[[float], None]
     name = f"{1 + (int(names[-1][:6]) if names else 0):06d}.json"
     if not place.create(name, orjson.dumps(about)):
         raise OutputError(f"{root.url}: another run has just begun", hint="run this one when that is done")
+    if _names(place)[-1:] != [
+        name
+    ]:  # a listing during another's change may have shown neither its file nor the last
+        place.remove([name])
+        raise OutputError(f"{root.url}: another run has just begun", hint="run this one when that is done")
     place.remove(names)
     return Lease(place, name, about)
 

@@ -11,18 +11,19 @@ import dataclasses
 import hashlib
 import resource
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from columns.errors import OutputError
 from columns.files import Place
+from columns.versions import Versions
 from pipelines.build import Build, BuildOptions
 from pipelines.changes import changes, write_changes
 from pipelines.dataset import MANIFEST, Dataset
 from pipelines.engine import Engine
-from pipelines.history import adopt, begin, close, share
+from pipelines.history import FIRST, adopt, begin, close, collect, share
 from pipelines.lease import Lease, leased
 from pipelines.progress import Display
 from pipelines.recipe import LoadedRecipe
@@ -36,17 +37,21 @@ TOKENISED = ("documents", "reused")
 class Refreshed:
     """What became of a refresh: the current version's number and directory, and its record.
 
-    ``changed`` is False where the snapshot gives the version that was there already.
+    ``changed`` is False where the snapshot gives the version that was there already; ``removed`` are the old versions
+    that went in the end.
     """
 
     number: int
     place: Place
     changed: bool
-    record: dict[str, Any]
+    record: Mapping[str, Any]
+    removed: list[int] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``."""
-        return {"changed": self.changed, "place": self.place.url, **self.record}
+        return {
+            "changed": self.changed, "place": self.place.url, "removed": self.removed, **self.record
+        }  # fmt: skip
 
 
 class Meter:
@@ -68,11 +73,20 @@ def _cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def refresh(loaded: LoadedRecipe, options: BuildOptions, engine: Engine, display: Display) -> Refreshed:
+def refresh(
+    loaded: LoadedRecipe,
+    options: BuildOptions,
+    engine: Engine,
+    display: Display,
+    *,
+    first: bool = False,
+    keep: int = 0,
+) -> Refreshed:
     """Make the next version of the dataset at ``options.place`` from ``options.inputs``.
 
-    `OutputError` when there is no dataset, or another run is changing it. An interrupted run is gone on with by the
-    next one of the same inputs and recipe; until the end the current version stays what it was.
+    ``first``: where there is no dataset yet, its first version is built. ``keep``: how many of the newest versions stay
+    afterwards, 0 for all. `OutputError` when there is no dataset, or another run is changing it. An interrupted run is
+    gone on with by the next one of the same inputs and recipe; until the end the current version stays what it was.
     """
 
     def build(place: Place, parent: Place) -> None:
@@ -82,7 +96,23 @@ def refresh(loaded: LoadedRecipe, options: BuildOptions, engine: Engine, display
         Build(loaded, chosen, engine, display).run()
 
     with leased(options.place, "refresh") as lease:
-        return next_version(options.place, "refresh", build, lease)
+        if first and not has_dataset(options.place):
+            return first_version(options.place, Build(loaded, options, engine, display).run)
+        made = next_version(options.place, "refresh", build, lease)
+        gone = collect(Versions(options.place), keep) if keep else []
+        return dataclasses.replace(made, removed=gone)
+
+
+def has_dataset(root: Place) -> bool:
+    """Whether a finished dataset, or a version of one, is there."""
+    return bool(Versions(root).numbers()) or root.exists(MANIFEST)
+
+
+def first_version(root: Place, build: Callable[[], None]) -> Refreshed:
+    """Build the first version of a dataset, which lies in the directory itself."""
+    build()
+    versions = adopt(root)
+    return Refreshed(FIRST, versions.at(FIRST), changed=True, record=versions.record(FIRST))
 
 
 def next_version(

@@ -36,7 +36,7 @@ def locate(pattern: str, suffixes: Sequence[str], skipped: Skipped) -> list[Loca
     ``skipped``.
     """
     filesystem, path = _filesystem(pattern)
-    kind = _kind(filesystem, path)
+    kind = _type_of(filesystem, path)
     if kind == "file":
         return [_location(filesystem, path, filesystem.info(path), _parent(path))]
     if kind == "directory":
@@ -88,7 +88,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     return filesystem, path
 
 
-def _kind(filesystem: Any, path: str) -> str:
+def _type_of(filesystem: Any, path: str) -> str:
     """What a path is: "file", "directory" or another type; "" where nothing is, which no failing store passes for."""
     if is_local(filesystem):
         return "file" if filesystem.isfile(path) else "directory" if filesystem.isdir(path) else ""

@@ -20,7 +20,7 @@ _KINDS = {"recipe": "TEXT", "access": "GCS_READ_FILE", "output": "TEXT"}
 def metadata() -> dict[str, Any]:
     """Name, description and parameters of the template."""
     return {
-        "name": "Thresher: build a dataset of source code",
+        "name": "Thresher: build or refresh a dataset of source code",
         "description": "Filters, deduplicates, decontaminates, tokenises and shards source code, with a ledger that "
         "says of every file what was decided and why. The job that this starts conducts: it starts the jobs that work.",
         "streaming": False,

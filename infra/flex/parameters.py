@@ -1,4 +1,4 @@
-"""Parameters: what the Flex Template takes, and which option of ``thresher build`` or of Beam each one becomes.
+"""Parameters: what the Flex Template takes, and which option of ``thresher refresh`` or of Beam each one becomes.
 
 Help texts and the options themselves are taken from the command line, so that neither can say what the other does not.
 """
@@ -16,7 +16,7 @@ from pipelines.cli import app
 from pipelines.dataflow import FORMS
 from pipelines.recipefile import recipe_names
 
-COMMAND = "build"
+COMMAND = "refresh"
 SEPARATOR = ";"
 _BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 _NUMBER = r"[1-9][0-9]{0,5}"
@@ -26,8 +26,9 @@ _NUMBER = r"[1-9][0-9]{0,5}"
 class Parameter:
     """One parameter of the template.
 
-    ``flag``: the option it becomes, empty for the recipe, which has none. ``beam``: an option of the jobs that do the
-    work rather than of ``thresher``. ``many``: several values, separated by `SEPARATOR`. ``pattern``: of one value.
+    ``flag``: the option it becomes, empty for the dataset, which has none. ``beam``: an option of the jobs that do the
+    work rather than of ``thresher``. ``many``: several values, separated by `SEPARATOR`. ``switch``: the option has no
+    value; "true" gives it. ``pattern``: of one value.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Parameter:
     required: bool = False
     many: bool = False
     beam: bool = False
+    switch: bool = False
     about: str = ""
 
     @property
@@ -62,18 +64,24 @@ class Parameter:
 
 PARAMETERS = (
     Parameter(
-        "recipe", "Recipe", "", rf"{'|'.join(sorted(recipe_names()))}|{_BUCKET}/.+\.ya?ml", "codex", required=True,
-        about="a built-in recipe's name, or a YAML file in a bucket, with the files it names beside it",
+        "recipe", "Recipe", "--recipe", rf"{'|'.join(sorted(recipe_names()))}|{_BUCKET}/.+\.ya?ml", "codex",
+        required=True, about="a built-in recipe's name, or a YAML file in a bucket, with the files it names beside it",
     ),
     Parameter(
         "input", "Inputs", "--input", rf"((parquet|jsonl|archive):)?{_BUCKET}/[^;]+|(github|bigquery):[^;]+",
         "parquet:gs://my-bucket/code/*.parquet", required=True, many=True,
         about="what is read: parquet:, jsonl: or archive: in a bucket, github:LIST, bigquery:TABLE (docs/inputs.md)",
     ),
-    Parameter("output", "Output", "--output", rf"{_BUCKET}/[^;]+", "gs://my-bucket/sets/june", required=True),
+    Parameter(
+        "output", "Dataset", "", rf"{_BUCKET}/[^;]+", "gs://my-bucket/sets/code", required=True,
+        about="the dataset's folder: its first version is built there, and every later run makes the next one",
+    ),
+    Parameter(
+        "keep_tokenizer", "Keep the tokenizer", "--keep-tokenizer", "true|false", "true", switch=True,
+    ),
+    Parameter("keep", "Versions kept", "--keep", f"0|{_NUMBER}", "3"),
     Parameter("set", "Changes of the recipe", "--set", "[a-z_.]+=[^;]+", "filters.line_max=800", many=True),
     Parameter("column", "Columns", "--column", "[a-z_]+=[^;]+", "content=body", many=True),
-    Parameter("reuse", "Older dataset", "--reuse", rf"{_BUCKET}/[^;]+", "gs://my-bucket/sets/may"),
     Parameter("against", "Known corpora", "--against", rf"{_BUCKET}/[^;]+", "gs://my-bucket/may-index", many=True),
     Parameter(
         "access", "Access file", "--access", rf"{_BUCKET}/.+\.ya?ml", "gs://my-bucket/access.yaml",
@@ -102,12 +110,16 @@ PARAMETERS = (
 )  # fmt: skip
 
 LEFT_OUT: Mapping[str, str] = {
+    "--first": "always given: where there is no dataset yet, its first version is built",
+    "--trust-own-code": "of a recipe that lies in the dataset; here it is always named",
     "--runner": "always dataflow",
     "--workers": "counts processes of one machine",
     "--mode": "of one machine",
     "--yes": "always given: nobody is there to ask, and max_bytes_billed is the limit",
     "--json": "always given",
     "--quiet": "follows from --json",
+    "--progress": "for terminals; thresher status gs://… says how far a run is",
+    "--log": "the conductor hands its lines to Cloud Logging as they are",
 }
 
 
@@ -135,16 +147,19 @@ def command_line(given: Mapping[str, str]) -> tuple[str, ...]:
     """The arguments of ``thresher`` for the parameters that were given; `InputError` names what is wrong with one.
 
     >>> command_line({"recipe": "codex", "input": "bigquery:a.b.c;github:o/n", "output": "gs://mine/set"})[:8]
-    ('build', 'codex', '--yes', '--runner', 'dataflow', '--input', 'bigquery:a.b.c', '--input')
+    ('refresh', 'gs://mine/set', '--first', '--yes', '--runner', 'dataflow', '--recipe', 'codex')
     """
     missing = [one for one in PARAMETERS if one.required and not given.get(one.name)]
     if missing:
         raise InputError(f"{missing[0].name}: missing", hint=f"for example: {missing[0].example}")
-    [recipe] = named("recipe").values(given["recipe"])
-    return (COMMAND, recipe, "--yes", "--runner", "dataflow", *_options(given))
+    [dataset] = named("output").values(given["output"])
+    return (COMMAND, dataset, "--first", "--yes", "--runner", "dataflow", *_options(given))
 
 
 def _options(given: Mapping[str, str]) -> Iterator[str]:
     for one in PARAMETERS:
         for value in one.values(given[one.name]) if one.flag and given.get(one.name) else ():
-            yield from (one.flag, value)
+            if not one.switch:
+                yield from (one.flag, value)
+            elif value == "true":
+                yield one.flag

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Refresh a dataset, then remove versions beyond the newest KEEP. Settings come from the environment or from the file
+# Refresh a dataset (with RECIPE set: build it where there is none), then remove versions beyond the newest KEEP. Settings come from the environment or from the file
 # named as the first argument: DATASET and INPUTS (separated by spaces) are needed, RECIPE, KEEP, OPTIONS, THRESHER may be set.
 # Exit code: that of thresher; 0 also where there was nothing to do.
 set -eu
@@ -19,10 +19,8 @@ for input in $INPUTS; do
     set -- "$@" --input "$input"
 done
 if [ -n "${RECIPE:-}" ]; then
-    set -- "$@" --recipe "$RECIPE"
+    set -- "$@" --recipe "$RECIPE" --first
 fi
 
 # shellcheck disable=SC2086
-$thresher refresh "$DATASET" "$@" ${OPTIONS:-}
-# shellcheck disable=SC2086
-$thresher gc "$DATASET" --keep "${KEEP:-2}"
+$thresher refresh "$DATASET" "$@" --keep "${KEEP:-2}" ${OPTIONS:-}

@@ -68,7 +68,7 @@ resource "google_bigquery_dataset_iam_member" "read" {
   member     = google_service_account.worker.member
 }
 
-# Launcher: starts a job that runs as the worker, reads the template, notes which dataset is the last.
+# Launcher: starts a job that runs as the worker, and reads the template.
 resource "google_project_iam_member" "launcher" {
   for_each = toset(["roles/dataflow.developer", "roles/logging.logWriter"])
   project  = var.project
@@ -84,7 +84,7 @@ resource "google_service_account_iam_member" "launcher_as_worker" {
 
 resource "google_storage_bucket_iam_member" "launcher" {
   bucket = google_storage_bucket.data.name
-  role   = "roles/storage.objectUser"
+  role   = "roles/storage.objectViewer"
   member = google_service_account.launcher.member
 }
 

@@ -1,7 +1,7 @@
 resource "google_workflows_workflow" "refresh" {
   name            = "${local.name}-refresh"
   region          = var.region
-  description     = "Launches the template, waits for its job, and notes the dataset for the next run to reuse."
+  description     = "Launches the template and waits for its job."
   service_account = google_service_account.launcher.id
   source_contents = file("${path.module}/workflow.yaml")
   labels          = local.labels
@@ -17,6 +17,7 @@ resource "google_workflows_workflow" "refresh" {
     IMAGE      = var.image
     WORKER     = google_service_account.worker.email
     SUBNETWORK = var.subnetwork
+    DATASET    = var.dataset
     PARAMETERS = jsonencode(var.parameters)
   }
 

@@ -34,7 +34,7 @@ variable "specification" {
 }
 
 variable "parameters" {
-  description = "The template's parameters for scheduled runs: recipe, input and any others; not output and reuse."
+  description = "The template's parameters for scheduled runs: recipe, input and any others; not output."
   type        = map(string)
 
   validation {
@@ -43,8 +43,19 @@ variable "parameters" {
   }
 
   validation {
-    condition     = !contains(keys(var.parameters), "output") && !contains(keys(var.parameters), "reuse")
-    error_message = "The schedule names output and reuse itself: each run has a folder of its own, and reuses the last."
+    condition     = !contains(keys(var.parameters), "output")
+    error_message = "The schedule names the output itself: the folder of the dataset that it refreshes."
+  }
+}
+
+variable "dataset" {
+  description = "The dataset's name: it lies in the bucket as sets/NAME."
+  type        = string
+  default     = "code"
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9_-]*$", var.dataset))
+    error_message = "Expected lower-case letters, digits, - and _."
   }
 }
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from columns.errors import InputError
 from columns.files import Place
 from columns.versions import Versions, current_place
+from pipelines import summary
 from pipelines.build import STAGES, BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, TrustOwn, app, print_json
@@ -50,6 +51,12 @@ def refresh(
             "--keep-tokenizer", help="do not train the tokenizer again, so that ids stay what they are"
         ),
     ] = False,
+    first: Annotated[
+        bool, typer.Option("--first", help="build the first version where there is no dataset yet")
+    ] = False,
+    keep: Annotated[
+        int, typer.Option(help="how many of the newest versions stay afterwards; 0 for all of them", min=0)
+    ] = 0,
     runner: Runner = "DirectRunner",
     workers: Workers = 0,
     mode: Mode = "threads",
@@ -76,6 +83,8 @@ def refresh(
         thresher refresh sets/code --input 'parquet:2024-07/*.parquet'
 
         thresher refresh sets/code --recipe codex --input github:repositories.txt --keep-tokenizer
+
+        thresher refresh sets/code --recipe codex --input github:repositories.txt --first --keep 3
     """
     if mode not in {"threads", "processes"}:
         raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
@@ -92,9 +101,9 @@ def refresh(
     )
     with watched(options.place, quiet=silent, progress=progress, log=log) as watching:
         engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, book=watching.book)
-        found = make_version(loaded, options, engine, watching.display)
+        found = make_version(loaded, options, engine, watching.display, first=first, keep=keep)
     if as_json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "summary": summary.summarise(found.place)})
     elif not quiet:
         _lines([*_told(found), *_next(directory, found)])
 
@@ -112,6 +121,9 @@ def _told(found: Refreshed) -> list[str]:
     """A version's changes and cost, in lines."""
     if not found.changed:
         return [f"nothing to do: the snapshot gives version {found.number}, which is the current one"]
+    if "cost" not in found.record:
+        read, kept = _files(found)
+        return [f"version {found.number}: the first one, {count(kept)} of {counted(read, 'file')} kept"]
     said, cost = found.record["changes"], found.record["cost"]
     changes = ", ".join(f"{count(number)} {kind}" for kind, number in said.items() if number)
     facts, tokens, shared = cost["facts"], cost["tokens"], cost["shared"]
@@ -126,12 +138,20 @@ def _told(found: Refreshed) -> list[str]:
     ]
 
 
+def _files(found: Refreshed) -> tuple[int, int]:
+    files = summary.summarise(found.place)["files"]
+    return files["read"], files["kept"]
+
+
 def _next(directory: str, found: Refreshed) -> list[str]:
     before = found.record.get("parent")
-    if not found.changed:
-        return []
+    lines = [f"removed    version {some([*map(str, found.removed)], 9)}"] if found.removed else []
+    if not found.changed or before is None:
+        return lines
+    stays = f"; version {before} stays until: thresher gc {directory} --keep 1"
     return [
-        f"{found.place.url}: current; version {before} stays until: thresher gc {directory} --keep 1",
+        *lines,
+        f"{found.place.url}: current{'' if before in found.removed else stays}",
         f"every file that differs: {found.place.url}/changes.parquet",
     ]
 

@@ -95,7 +95,7 @@ def test_an_input_that_cannot_be_read_now_is_not_taken_for_a_damaged_one(kind, f
 
 def test_an_input_folder_that_cannot_be_listed_now_is_not_taken_for_an_absent_one(folder, store, inputs):
     store.plan = lambda method, path: "503" if "/o" in path else ""
-    options = BuildOptions(("gs://mine/in",), Place(str(folder / "unlisted")))
+    options = BuildOptions(("parquet:gs://mine/in",), Place(str(folder / "unlisted")))
     with pytest.raises(EnvironmentProblem, match="the storage failed 6 times"):
         Build(
             load_recipe(recipe(folder, FEW)), options, Engine(workers=1), Display(Console(), quiet=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,57 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
     subprocess.run(command, check=True, capture_output=True, timeout=200, cwd=folder, env=plain_environment())
     (home / "sdist.sha256").write_text(hashlib.sha256(sdist.read_bytes()).hexdigest())
     return Worker(sdist, str(python))
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the image is once it is built, outside Docker: the package installed, the template, kernels compiled."""
+
+    python: str
+    environment: dict[str, str]
+    kernels: Path
+
+    def script(self, name: str, *args: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the scripts of ``infra`` in it."""
+        command = [self.python, str(ROOT / "infra" / name), *args]
+        environment = {**self.environment, **more}
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=800, env=environment
+        )
+
+    def compiled(self) -> set[str]:
+        """The names of the compiled kernels."""
+        return {path.name for path in self.kernels.rglob("*.nbc")}
+
+
+def image_settings() -> dict[str, str]:
+    """What the image sets for the programs in it."""
+    block = re.search(
+        r"^ENV ((?:.*\\\n)*.*)$", (ROOT / "infra" / "Dockerfile").read_text("utf-8"), re.MULTILINE
+    )
+    assert block
+    return dict(pair.split("=", 1) for pair in re.findall(r"(\w+=[^\s\\]*)", block[1]))
+
+
+@pytest.fixture(scope="session")
+def image(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Do what the Dockerfile does with the installed package: set variables, copy the template, warm the kernels."""
+    if "avx2" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("the image is for processors with AVX2")
+    template, kernels = tmp_path_factory.mktemp("template"), tmp_path_factory.mktemp("kernels")
+    shutil.copytree(
+        ROOT / "infra", template / "infra", ignore=shutil.ignore_patterns("terraform", "__pycache__")
+    )
+    said = {name: value.strip('"') for name, value in image_settings().items()}
+    ours = {
+        "NUMBA_CACHE_DIR": str(kernels),
+        "PYTHONPATH": str(template),
+        "THRESHER_BEAM": version("apache-beam"),
+    }
+    built = Image(worker.python, {**plain_environment(), **said, **ours, "OMP_NUM_THREADS": "1"}, kernels)
+    done = built.script("warm.py", "codex")
+    assert done.returncode == 0, done.stderr
+    return built
 
 
 def make_sdist(folder: Path) -> Path:
@@ -155,9 +208,10 @@ def _wait(port: int) -> None:
 
 
 @pytest.fixture
-def dataflow(worker: Worker, bucket_environment: Mapping[str, str], tmp_path: Path) -> Iterator[Dataflow]:
-    """The double of the service, with the emulated bucket."""
+def dataflow(image: Image, bucket_environment: Mapping[str, str], tmp_path: Path) -> Iterator[Dataflow]:
+    """The double of the service, with the emulated bucket; its workers find the kernels of the image."""
     folder = tmp_path / "jobs"
     folder.mkdir()
-    with Dataflow(worker.python, bucket_environment, folder) as service:
+    kernels = {name: value for name, value in image.environment.items() if name.startswith("NUMBA_")}
+    with Dataflow(image.python, {**bucket_environment, **kernels}, folder) as service:
         yield service

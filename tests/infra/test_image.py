@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,19 +13,12 @@ import apache_beam
 import pytest
 import yaml
 
-from tests.infra.conftest import ROOT, plain_environment
+from tests.infra.conftest import ROOT, image_settings
 
 DOCKERFILE = ROOT / "infra" / "Dockerfile"
 TEXT = DOCKERFILE.read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ROOMS = {name.rstrip("*") for name in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
-
-
-def settings() -> dict[str, str]:
-    """What the image sets for the programs in it."""
-    block = re.search(r"^ENV ((?:.*\\\n)*.*)$", TEXT, re.MULTILINE)
-    assert block
-    return dict(pair.split("=", 1) for pair in re.findall(r"(\w+=[^\s\\]*)", block[1]))
 
 
 def test_the_dockerfile_has_no_findings():
@@ -75,7 +67,7 @@ def test_extras_of_the_image_are_extras_of_the_package():
 
 
 def test_the_templates_start_is_where_the_image_says():
-    assert settings()["FLEX_TEMPLATE_PYTHON_PY_FILE"] == "/template/infra/flex/main.py"
+    assert image_settings()["FLEX_TEMPLATE_PYTHON_PY_FILE"] == "/template/infra/flex/main.py"
     assert (ROOT / "infra" / "flex" / "main.py").exists()
 
 
@@ -86,53 +78,32 @@ def test_cloud_build_builds_this_file():
     assert found["images"] == ["$_IMAGE"]
 
 
-def outside_docker(folder: Path) -> dict[str, str]:
-    said = {
-        **settings(),
-        "NUMBA_CACHE_DIR": str(folder),
-        "PYTHONPATH": str(ROOT),
-        "THRESHER_BEAM": apache_beam.__version__,
-    }
-    return {
-        **plain_environment(),
-        **{key: value.strip('"') for key, value in said.items()},
-        "OMP_NUM_THREADS": "1",
-    }
-
-
-def script(name: str, environment: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "infra" / name), *args]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=800, env=environment)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_kernels_are_compiled_once_and_then_found(tmp_path):
-    if shutil.which("lscpu") and "avx2" not in Path("/proc/cpuinfo").read_text():
-        pytest.skip("needs a processor with AVX2")
-    environment = outside_docker(tmp_path / "kernels")
-    first = script("warm.py", environment, "codex")
-    assert first.returncode == 0, first.stderr
-    compiled = {path.name for path in (tmp_path / "kernels").rglob("*.nbc")}
+def test_kernels_are_compiled_once_and_then_found(image):
+    compiled = image.compiled()
     assert len(compiled) > 20
-    again = script("warm.py", environment, "codex")
+    again = image.script("warm.py", "codex")
     assert again.returncode == 0, again.stderr
-    assert {path.name for path in (tmp_path / "kernels").rglob("*.nbc")} == compiled
-    checked = script("check.py", environment)
+    assert image.compiled() == compiled
+    checked = image.script("check.py")
     assert checked.returncode == 0, checked.stdout
     assert "ready" in checked.stdout
 
 
-def test_a_broken_environment_is_told(tmp_path):
-    environment = outside_docker(tmp_path / "empty")
-    found = script("check.py", {**environment, "THRESHER_BEAM": "1.0.0"})
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_broken_environment_is_told(image, tmp_path):
+    found = image.script("check.py", THRESHER_BEAM="1.0.0", NUMBA_CACHE_DIR=str(tmp_path))
     assert found.returncode == 1
     assert "the image starts workers of 1.0.0" in found.stdout
     assert "no compiled kernels" in found.stdout
 
 
-def test_a_recipe_that_cannot_be_built_stops_the_image(tmp_path):
-    found = script("warm.py", outside_docker(tmp_path), "nosuch")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_recipe_that_cannot_be_built_stops_the_image(image, tmp_path):
+    found = image.script("warm.py", "nosuch", NUMBA_CACHE_DIR=str(tmp_path))
     assert found.returncode == 1
     assert "nosuch" in found.stderr
-    assert os.listdir(tmp_path) == []
+    assert [path for path in tmp_path.rglob("*.nbc") if path.parent.name.startswith("dedup_")] == []

@@ -92,8 +92,9 @@ def test_every_recipe_can_be_named(name):
 def test_a_command_line_is_what_a_person_would_type():
     parameters = {**GIVEN, "set": "filters.line_max=800;pack.seq_len=4096", "stage_max_workers": "8"}
     assert command_line(parameters) == (
-        "build", "codex", "--yes", "--runner", "dataflow", "--input", "parquet:gs://theirs/*.parquet", "--output",
-        "gs://mine/set", "--set", "filters.line_max=800", "--set", "pack.seq_len=4096", "--max_num_workers", "8",
+        "refresh", "gs://mine/set", "--first", "--yes", "--runner", "dataflow", "--recipe", "codex",
+        "--input", "parquet:gs://theirs/*.parquet", "--set", "filters.line_max=800", "--set", "pack.seq_len=4096",
+        "--max_num_workers", "8",
     )  # fmt: skip
 
 
@@ -108,8 +109,15 @@ def test_several_values_come_apart_as_they_were_put_together(values):
     assert named("set").values(SEPARATOR.join(values)) == values
 
 
+@pytest.mark.parametrize(("text", "given"), [("true", True), ("false", False)])
+def test_a_switch_is_given_or_left_out(text, given):
+    found = command_line({**GIVEN, "keep_tokenizer": text, "keep": "3"})
+    assert ("--keep-tokenizer" in found) is given
+    assert found[-2:] == ("--keep", "3")
+
+
 def test_help_is_the_commands_own():
-    assert option_help("--output") == options()["--output"]
+    assert option_help("--recipe") == options()["--recipe"]
     assert option_help("--column") + " (repeatable)" == options()["--column"]
 
 
@@ -126,7 +134,7 @@ def test_the_conductor_is_small_and_hands_on_what_the_launcher_says():
         1,
         1,
     )
-    pairs = dict(zip(arguments[5::2], arguments[6::2], strict=False))
+    pairs = dict(zip(arguments[4::2], arguments[5::2], strict=False))
     assert pairs["--machine_type"] == "n2-highmem-8"
     assert pairs["--project"] == "my-project"
     assert pairs["--sdk_container_image"].endswith("thresher:1")

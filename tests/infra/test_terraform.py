@@ -48,7 +48,7 @@ GRANTED = {
     ("launcher", "project", "roles/dataflow.developer"),
     ("launcher", "project", "roles/logging.logWriter"),
     ("launcher", "service_account", "roles/iam.serviceAccountUser"),
-    ("launcher", "storage_bucket", "roles/storage.objectUser"),
+    ("launcher", "storage_bucket", "roles/storage.objectViewer"),
     ("scheduler", "project", "roles/workflows.invoker"),
 }
 
@@ -195,8 +195,9 @@ def test_without_an_address_nobody_is_notified(module, environment):
     ("variable", "value", "said"),
     [("project", "My Project", "a project's id"), ("region", "europe", "a region"),
      ("parameters", '{"recipe":"codex"}', "at least recipe and input"),
-     ("parameters", '{"recipe":"codex","input":"x","output":"gs://a/b"}', "names output and reuse itself"),
-     ("specification", "image", "infra.flex.metadata"), ("least_kept_share", "2", "a share from 0 to 1")],
+     ("parameters", '{"recipe":"codex","input":"x","output":"gs://a/b"}', "names the output itself"),
+     ("dataset", "My Set", "lower-case letters"), ("specification", "image", "infra.flex.metadata"),
+     ("least_kept_share", "2", "a share from 0 to 1")],
 )  # fmt: skip
 def test_wrong_variables_are_refused_in_words(module, environment, variable, value, said):
     done = terraform(

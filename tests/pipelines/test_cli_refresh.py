@@ -101,6 +101,31 @@ def test_a_month_of_a_dataset(folder, root):
 
 
 @pytest.mark.xdist_group("cli_refresh")
+def test_one_command_for_every_month(tmp_path):
+    chosen = ("--recipe", recipe(tmp_path, GIVEN.format(parts=2)), "--first", "--keep", "2", "--workers", "1")
+    root = Place(str(tmp_path / "set"))
+    snapshot = write(tmp_path, "one", files())
+    code, out = called("refresh", root.url, "-i", str(snapshot), *chosen)
+    assert code == 0, out
+    assert "version 1: the first one" in out
+    assert "stays until" not in out
+    for month, numbers in ((2, [1, 2]), (3, [2, 3])):
+        more = [File(f"src/new{n}.py", TEXTS[20 + n]) for n in range(month)]
+        code, out = called(
+            "refresh", root.url, "-i", str(write(tmp_path, f"m{month}", [*files(), *more])), *chosen
+        )
+        assert code == 0, out
+        assert f"version {month}: {1 if month == 3 else 2} added" in out
+        assert Versions(root).numbers() == numbers
+    assert "removed    version 1" in out
+    code, out = called("refresh", root.url, "-i", str(snapshot), *chosen, "--json")
+    said = json.loads(out)
+    assert (said["version"], said["removed"], said["changes"]["removed"]) == (4, [2], 3)
+    assert said["summary"]["files"]["read"] == 7
+    assert called("verify", root.url)[0] == 0
+
+
+@pytest.mark.xdist_group("cli_refresh")
 def test_mistakes_are_one_line_and_exit_code_two(folder, root, tmp_path):
     snapshot = str(write(tmp_path, "two", files()))
     empty = tmp_path / "empty"

@@ -35,6 +35,13 @@ def test_a_build_is_done_and_its_figures_are_logged(tmp_path, tree, caplog):
     assert found["files"]["read"] > found["files"]["kept"] > 0
 
 
+def test_a_refresh_tells_its_figures_too(tmp_path, tree):
+    arguments = ("refresh", str(tmp_path / "set"), "--first", "-i", str(tree), "--recipe", recipe(tmp_path))
+    first = conduct((*arguments, "--workers", "1"))
+    assert figures(first)["files_kept"] > 0
+    assert conduct((*arguments, "--workers", "1")) == first
+
+
 def test_a_second_time_does_no_harm(tmp_path, tree):
     arguments = ("build", recipe(tmp_path), "-i", str(tree), "-o", str(tmp_path / "set"), "--workers", "1")
     assert list(Conduct().process(arguments)) == []

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from columns.files import Place
 from columns.versions import Versions
-from tests.pipelines.building import ROOT
+from tests.pipelines.building import ROOT, recipe
 from tests.pipelines.test_refresh import built
 from tests.pipelines.test_reuse import File, first, write
 
@@ -58,6 +59,19 @@ def test_the_script_run_again_and_again(settings):
     assert again.returncode == 0, again.stderr
     assert f"nothing to do: the snapshot gives version {number}" in again.stdout
     assert Versions(root).numbers() == [number]
+
+
+@pytest.mark.slow
+def test_the_script_builds_what_is_not_there_yet(settings, tmp_path):
+    _, file, _ = settings
+    mine = tmp_path / "first.env"
+    mine.write_text(
+        file.read_text().replace("DATASET=", f"RECIPE={recipe(tmp_path)}\nDATASET={tmp_path}/made\nOLD=")
+    )
+    done = scheduled(mine)
+    assert done.returncode == 0, done.stderr
+    assert "version 1: the first one" in done.stdout
+    assert Versions(Place(str(tmp_path / "made"))).numbers() == [1]
 
 
 def test_settings_that_are_missing_are_named():
