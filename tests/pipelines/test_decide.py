@@ -107,7 +107,7 @@ def test_row_ids_hold_part_and_row(part, rows):
     assert (ids & 0xFFFFFFFF).tolist() == list(range(rows))
 
 
-SMALL = "extends: codex\nname: small\nlayout: {part_bytes: 65536}\npack: {seq_len: 256, validation_fraction: 0.5}\n"
+SMALL = "extends: codex\nname: small\nlayout: {part_bytes: 262144}\npack: {seq_len: 256, validation_fraction: 0.5}\n"
 UNTIL_DECIDE = ("ingest", "measure", "link", "decide")
 
 

@@ -31,7 +31,7 @@ from tests.pipelines.corpus import write_tree
 SMALL = """
 extends: codex
 name: small
-layout: {part_bytes: 65536}
+layout: {part_bytes: 262144}
 """
 PACK = "pack: {seq_len: 32, shard_tokens: 2048, validation_fraction: 0.2}\n"
 TRAIN = "tokenizer: {vocab_size: 400}\n"

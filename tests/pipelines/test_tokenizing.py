@@ -233,7 +233,7 @@ def test_mistakes_are_one_clear_line(words, message):
 RECIPE_OF_TABS = """
 extends: codex
 name: tabs
-layout: {part_bytes: 65536}
+layout: {part_bytes: 262144}
 tokenizer: {vocab_size: 600, runs: tabs, special_tokens: ["<|fim_middle|>"]}
 pack: {seq_len: 64, shard_tokens: 4096}
 """
