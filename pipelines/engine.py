@@ -44,10 +44,10 @@ class Engine:
 
     ``DirectRunner`` is pinned to Beam's own `FnApiRunner`: the default would first try to download
     another engine and fall back silently. ``mode`` is ``threads`` (kernels release the GIL, so
-    they scale) or ``processes``. ``PortableRunner`` without ``--job_endpoint`` gets a job service and
-    worker processes of this machine (`pipelines.pool`). ``purpose`` becomes part of the names of distant jobs: two
-    jobs of one name cannot run at once, so two builds into one output keep out of each other's way. ``book`` takes the
-    figures of finished jobs.
+    they scale) or ``processes``, which is done by worker processes of ours (`pipelines.pool`): Beam's own wait for
+    ever when one of them dies. ``PortableRunner`` without ``--job_endpoint`` gets the same. ``purpose`` becomes part of
+    the names of distant jobs: two jobs of one name cannot run at once, so two builds into one output keep out of each
+    other's way. ``book`` takes the figures of finished jobs.
     """
 
     runner: str = "DirectRunner"
@@ -71,6 +71,8 @@ class Engine:
     @property
     def pooled(self) -> bool:
         """Whether work happens in processes of this machine that a job service of ours hands it to."""
+        if self.local:
+            return self.mode == "processes" and self._count() > 1
         typed = PipelineOptions(list(self.options)).view_as(PortableOptions)
         return self.name == PORTABLE and not typed.job_endpoint
 
@@ -146,14 +148,16 @@ class Engine:
         return self.workers or os.cpu_count() or 1
 
     def _runner(self) -> FnApiRunner | str:
+        if self.pooled:
+            return PORTABLE
         return FnApiRunner() if self.local else self.name
 
     def _options(self, label: str, pool: Pool | None = None) -> PipelineOptions:
         flags: list[str] = list(self.options)
-        if self.local:
-            flags += [f"--direct_running_mode={self._running_mode}", f"--direct_num_workers={self._count()}"]
-        elif pool is not None:
+        if pool is not None:
             flags += [*pool.options(), f"--direct_num_workers={self._count()}"]
+        elif self.local:
+            flags += [f"--direct_running_mode={self._running_mode}", f"--direct_num_workers={self._count()}"]
         options = PipelineOptions(flags)
         if not self.here:
             cloud = options.view_as(GoogleCloudOptions)
@@ -166,9 +170,7 @@ class Engine:
 
     @property
     def _running_mode(self) -> str:
-        if self._count() == 1:
-            return "in_memory"
-        return f"multi_{'processing' if self.mode == 'processes' else 'threading'}"
+        return "in_memory" if self._count() == 1 else "multi_threading"
 
 
 def _died(label: str, pool: Pool | None) -> EnvironmentProblem | None:

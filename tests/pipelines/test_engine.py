@@ -10,6 +10,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from columns.errors import EnvironmentProblem
 from columns.files import Place
 from pipelines.engine import LOCAL_RUNNERS, NO_PROXY, Engine, run_units
+from pipelines.runners import PORTABLE
 from pipelines.stage import Stage, UnitRecord
 
 
@@ -28,13 +29,18 @@ def test_another_runner_goes_by_name():
 
 @pytest.mark.parametrize(
     ("workers", "mode", "expected"),
-    [(1, "threads", "in_memory"), (1, "processes", "in_memory"), (2, "threads", "multi_threading"),
-     (2, "processes", "multi_processing")],
-)  # fmt: skip
+    [(1, "threads", "in_memory"), (1, "processes", "in_memory"), (2, "threads", "multi_threading")],
+)
 def test_workers_and_mode_become_beams_options(workers, mode, expected):
     options = Engine(workers=workers, mode=mode)._options("measure").view_as(DirectOptions)
     assert options.direct_running_mode == expected
     assert options.direct_num_workers == workers
+
+
+def test_several_processes_are_those_of_our_pool():
+    engine = Engine(workers=2, mode="processes")
+    assert (engine.pooled, engine.local, engine.here, engine._runner()) == (True, True, True, PORTABLE)
+    assert not Engine(workers=1, mode="processes").pooled
 
 
 @pytest.mark.parametrize(("cores", "expected"), [(8, 8), (1, 1), (None, 1)])

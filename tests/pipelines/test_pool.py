@@ -52,10 +52,13 @@ def direct(tmp_path_factory, tree):
     return build(folder, folder / "set", [tree])
 
 
-def portable(folder: Path, tree: Path, *flags: str, output: str = "set", prelude: str = "", **more):
+RUNNER = ("--runner", "portable")
+
+
+def portable(folder: Path, tree: Path, *flags: str, how: tuple[str, str] = RUNNER, prelude: str = ""):
     return command(
-        "build", recipe(folder), "--input", str(tree), "--output", str(folder / output), "--quiet",
-        "--runner", "portable", "--workers", "2", *flags, prelude=prelude, timeout=280, **more,
+        "build", recipe(folder), "--input", str(tree), "--output", str(folder / "set"), "--quiet",
+        *how, "--workers", "2", *flags, prelude=prelude, timeout=280,
     )  # fmt: skip
 
 
@@ -78,19 +81,20 @@ def test_rows_that_travel_by_value_make_the_same_bytes(tmp_path, tree, direct):
         service.stop()
 
 
-def test_a_killed_worker_is_one_clear_line_and_the_same_command_goes_on(tmp_path, tree, direct):
+@pytest.mark.parametrize("how", [RUNNER, ("--mode", "processes")], ids=["runner", "mode"])
+def test_a_killed_worker_is_one_clear_line_and_the_same_command_goes_on(how, tmp_path, tree, direct):
     site = tmp_path / "site"
     site.mkdir()
     trap = TRAP.format(module="pipelines.measure", name="MeasurePart", flag=str(tmp_path / "killed"))
     (site / "sitecustomize.py").write_text(trap)
     prelude = f"import os; os.environ['PYTHONPATH'] += os.pathsep + {str(site)!r}"
-    failed = portable(tmp_path, tree, prelude=prelude)
+    failed = portable(tmp_path, tree, how=how, prelude=prelude)
     assert failed.returncode == 2, failed.stderr
     assert "measure: a worker process was killed by signal 9" in failed.stderr
     assert "run the same command again" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert not (tmp_path / "set" / "manifest.json").exists()
-    again = portable(tmp_path, tree, prelude=prelude)
+    again = portable(tmp_path, tree, how=how, prelude=prelude)
     assert again.returncode == 0, again.stderr
     assert_same(Place(str(tmp_path / "set")), direct)
 
