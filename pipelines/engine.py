@@ -174,12 +174,12 @@ class Engine:
 
 
 def _died(label: str, pool: Pool | None) -> EnvironmentProblem | None:
-    """What to say where a worker process of the pool died."""
+    """What to say where a process of the pool died."""
     death = pool.death() if pool else ""
     if not death:
         return None
     return EnvironmentProblem(
-        f"{label}: a worker process was {death}",
+        f"{label}: {death}",
         hint="run the same command again: finished work is kept (fewer --workers, if memory ran out)",
     )
 

@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -94,12 +95,13 @@ class Pool:
         return self.process.poll() is None
 
     def death(self) -> str:
-        """How a worker died, in words; empty where none did."""
+        """Which process died and how, in words: a worker, or the service itself; empty where none did."""
         said = Path(self.folder, DIED)
-        if not said.exists():
-            return ""
-        code = json.loads(said.read_text())["code"]
-        return f"killed by signal {-code}" if code < 0 else f"lost with exit code {code}"
+        if said.exists():
+            return f"a worker process was {_ended(json.loads(said.read_text())['code'])}"
+        with suppress(subprocess.TimeoutExpired):
+            return f"the job service was {_ended(self.process.wait(_GRACE))}"
+        return ""
 
     def stop(self) -> None:
         """End the service; its workers end with it."""
@@ -145,6 +147,10 @@ def _environment() -> dict[str, str]:
     home = str(Path(__file__).resolve().parent.parent)
     others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", home)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([home, *others])}
+
+
+def _ended(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"lost with exit code {code}"
 
 
 def _last_line(folder: str) -> str:

@@ -21,7 +21,7 @@ from tests.pipelines.corpus import corpus, write_tree
 
 pytestmark = pytest.mark.slow
 
-KILLS = 3
+KILLS = 2
 MODES = {
     "threads": ("--workers", "2"),
     "processes": ("--workers", "2", "--mode", "processes"),

@@ -17,7 +17,7 @@ from tests.pipelines.corpus import corpus, write_jsonl, write_parquet
 
 pytestmark = pytest.mark.slow
 
-FEW = RECIPE.replace("least_parts: 4", "parts: 2").replace("part_bytes: 786432, ", "")
+FEW = RECIPE.replace("parts: 4", "parts: 2")
 
 
 @pytest.fixture(scope="module")

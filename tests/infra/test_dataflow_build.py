@@ -29,7 +29,7 @@ RECIPE = """
 extends: codex
 name: small
 contamination: {suites: []}
-layout: {part_bytes: 524288, least_parts: 2}
+layout: {parts: 2}
 tokenizer: {vocab_size: 1024, sample_bytes: 400000}
 pack: {seq_len: 256, shard_tokens: 65536, validation_fraction: 0.1}
 """

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """
 extends: codex
 name: small
-layout: {part_bytes: 786432, least_parts: 4}
+layout: {parts: 4}
 tokenizer: {vocab_size: 1024, sample_bytes: 400000}
 pack: {seq_len: 256, shard_tokens: 65536, validation_fraction: 0.1}
 """

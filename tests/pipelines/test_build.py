@@ -121,7 +121,7 @@ def test_the_order_of_inputs_and_rows_never_changes_a_byte(folder, tmp_path):
     for place, reverse in ((one, False), (two, True)):
         write_parquet(place / "a.parquet", files, reverse=reverse)
         write_jsonl(place / "b.jsonl.gz", dict(sorted(half.items(), reverse=reverse)))
-    pinned = RECIPE.replace("least_parts: 4", "parts: 6")
+    pinned = RECIPE.replace("parts: 4", "parts: 6")
     first = build(folder, one / "out", [one / "a.parquet", one / "b.jsonl.gz"], text=pinned)
     second = build(folder, two / "out", [two / "b.jsonl.gz", two / "a.parquet"], text=pinned)
     assert_same(first, second, but=("documents", "manifest.json", "report.html"))

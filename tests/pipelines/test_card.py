@@ -121,7 +121,7 @@ def test_writing_is_repeatable(place):
 TEXT = """
 extends: codex
 name: small
-layout: {part_bytes: 524288, least_parts: 2}
+layout: {parts: 2}
 tokenizer: {vocab_size: 600, sample_bytes: 400000}
 pack: {seq_len: 64, shard_tokens: 65536}
 """
@@ -154,7 +154,7 @@ TOLD = """
 extends: codex
 name: told
 dedup: {near: false}
-layout: {part_bytes: 524288, least_parts: 2}
+layout: {parts: 2}
 privacy: {find: true, redact: [email]}
 licenses: {detect: true}
 tokenizer: {vocab_size: 600, special_tokens: [<fim_prefix>, <fim_middle>, <fim_suffix>]}

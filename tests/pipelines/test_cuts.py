@@ -355,7 +355,7 @@ def test_the_schema_says_what_each_column_is():
 RECIPE = """
 extends: codex
 name: small
-layout: {part_bytes: 524288, least_parts: 4}
+layout: {parts: 4}
 ingest: {languages: []}
 filters: {preset: codex, without: [%s]}
 contamination: {suites: []}

@@ -24,7 +24,7 @@ from tests.pipelines.corpus import near_copy, sources, special, write_tree
 RECIPE = """
 extends: codex
 name: small
-layout: {part_bytes: 524288, least_parts: 4}
+layout: {parts: 4}
 tokenizer: {vocab_size: 1024, sample_bytes: 400000}
 pack: {seq_len: 256, shard_tokens: 65536}
 """

@@ -129,7 +129,7 @@ def test_the_error_says_what_and_how_to_go_on():
 TEXT = """
 extends: codex
 name: small
-layout: {part_bytes: 262144, least_parts: 2}
+layout: {parts: 2}
 """
 
 

@@ -26,7 +26,7 @@ from tests.pipelines.corpus import corpus, write_tree
 TEXT = """
 extends: codex
 name: small
-layout: {part_bytes: 524288, least_parts: 2}
+layout: {parts: 2}
 tokenizer: {vocab_size: 600, sample_bytes: 400000}
 pack: {seq_len: 64, shard_tokens: 65536}
 contamination: {suites: []}

@@ -160,10 +160,13 @@ def test_a_service_that_does_not_start_says_why(monkeypatch, program, said):
 
 @pytest.mark.parametrize(("code", "words"), [(-9, "killed by signal 9"), (3, "lost with exit code 3")])
 def test_a_death_in_words(tmp_path, code, words):
-    service = Pool("a", "b", str(tmp_path), subprocess.Popen(["true"]))
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    service = Pool("a", "b", str(tmp_path), process)
     assert service.death() == ""
+    process.kill()
+    assert service.death() == "the job service was killed by signal 9"
     (tmp_path / DIED).write_text(json.dumps({"code": code}))
-    assert service.death() == words
+    assert service.death() == f"a worker process was {words}"
 
 
 def test_a_worker_that_ends_in_order_is_no_death(tmp_path):

@@ -19,7 +19,7 @@ from pipelines.journal import JOB
 from pipelines.lease import PATIENCE, leased, signature
 from pipelines.stage import COMMIT, Stage, UnitRecord
 from pipelines.status import EXIT_CODES, MOST_RECORDS, lines, status
-from tests.pipelines.building import RECIPE, command, recipe
+from tests.pipelines.building import command, recipe
 from tests.pipelines.corpus import sources, write_tree
 
 COMMAND = ["thresher", "build", "codex", "-i", "in put", "-o", "out"]
@@ -235,8 +235,7 @@ module.MeasurePart.__call__ = trapped
 def test_a_killed_build_then_status_then_what_it_says(tmp_path):
     tree = write_tree(tmp_path / "tree", dict(list(sources().items())[::40]) | {"bad/zero.py": "a\0b"})
     out = str(tmp_path / "out")
-    text = RECIPE.replace("part_bytes: 786432, least_parts: 4", "parts: 4")
-    arguments = ("build", recipe(tmp_path, text), "--input", str(tree), "--output", out, "--workers", "1")
+    arguments = ("build", recipe(tmp_path), "--input", str(tree), "--output", out, "--workers", "1")
     assert command(*arguments, prelude=TRAP).returncode == -signal.SIGKILL
     told = command("status", out)
     assert told.returncode == 2, told.stderr

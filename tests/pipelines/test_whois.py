@@ -31,7 +31,7 @@ FILES = {
 TEXT = """
 extends: codex
 name: small
-layout: {part_bytes: 524288, least_parts: 3}
+layout: {parts: 3}
 tokenizer: {vocab_size: 600, sample_bytes: 400000}
 pack: {seq_len: 64, shard_tokens: 65536}
 contamination: {suites: []}
