@@ -122,6 +122,16 @@ def test_the_proof_sees_what_is_left(done):
     assert still.left["shards"] >= 5
 
 
+def test_a_file_without_text_keeps_its_id_and_the_proof_holds(tmp_path):
+    files = [*(File(f"src/{at}.py", TEXTS[at]) for at in range(3)), File("lib/zero.py", "a\0b", "other/repo")]
+    root = built(tmp_path, "set", write(tmp_path, "files", files))
+    found = taken(root)
+    assert [file["path"] for file in found.report["files"]] == ["lib/zero.py"]
+    assert found.report["proof"]["holds"]
+    assert ledger(found.version.place)["lib/zero.py"]["rule"] == "unreadable"
+    assert not taken(root).version.changed
+
+
 def test_older_versions_are_untouched_and_told(done):
     root, before, found, _ = done
     assert found.older == {1: 5}
