@@ -65,6 +65,6 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.python
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(VENV)/.python
 	@echo "installing with test tools, Ray and torch (first time only, a few minutes)…"
-	@$(BIN)/pip install -c constraints.txt -e '.[dev,train]' >$(LOG) 2>&1 || \
+	@$(BIN)/pip install --no-compile -c constraints.txt -e '.[dev,train]' >$(LOG) 2>&1 || \
 	{ grep ERROR $(LOG) | tail -n 5 >&2; echo "the install failed; its whole log: $(LOG)" >&2; exit 1; }
 	@touch $(VENV)/.installed $@

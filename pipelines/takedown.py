@@ -175,7 +175,9 @@ class _Taking:
 
     def _report(self, number: int, place: Place, parent: Place, *, found: pa.Table) -> None:
         """Write the report of a version."""
-        had_text = found.filter(pc.is_valid(found.column("content_hash")))  # others keep their id: it names no text
+        had_text = found.filter(
+            pc.is_valid(found.column("content_hash"))
+        )  # others keep their id: it names no text
         removed = had_text.column("doc_id").combine_chunks()
         said = {
             "version": number,

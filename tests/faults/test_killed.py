@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from columns.files import TEMPORARY, Place
-from tests.pipelines.building import ROOT, assert_same, build, command, recipe, result_bytes
+from tests.pipelines.building import PLAIN, ROOT, assert_same, build, command, recipe, result_bytes
 from tests.pipelines.corpus import corpus, write_tree
 
 pytestmark = pytest.mark.slow
@@ -26,12 +26,12 @@ MODES = {
     "threads": ("--workers", "2"),
     "processes": ("--workers", "2", "--mode", "processes"),
 }
-CODE = "import sys\nsys.argv[0] = 'thresher'\nfrom pipelines.__main__ import main\nmain()"
+CODE = f"{PLAIN}\nsys.argv[0] = 'thresher'\nfrom pipelines.__main__ import main\nmain()"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    return write_tree(tmp_path_factory.mktemp("killed") / "corpus", dict(list(corpus().items())[::3]))
+    return write_tree(tmp_path_factory.mktemp("killed") / "corpus", dict(list(corpus().items())[::9]))
 
 
 @pytest.fixture(scope="module")

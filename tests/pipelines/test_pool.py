@@ -43,7 +43,7 @@ if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    return write_tree(tmp_path_factory.mktemp("pool") / "corpus", dict(list(corpus().items())[::3]))
+    return write_tree(tmp_path_factory.mktemp("pool") / "corpus", dict(list(corpus().items())[::9]))
 
 
 @pytest.fixture(scope="module")
