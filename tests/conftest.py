@@ -15,7 +15,7 @@ settings.load_profile("thresher")
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-FIRST = ("test_repository.py", "training", "sources", "pipelines")
+FIRST = ("test_repository.py", "infra", "training", "faults", "sources", "pipelines")
 
 
 @pytest.hookimpl(tryfirst=True)
