@@ -49,6 +49,7 @@ _WATCH = 0.25
 _GRACE = 1.0
 _PRELOAD = "pipelines.build"
 _READER = "wait_until_finish_read"
+_NO_NURSERY = 255
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._workers: dict[str, BaseProcess] = {}
+        self._orphaned = False
         self._turn = threading.Lock()
         self._nursery = multiprocessing.get_context("forkserver")
         self._nursery.set_forkserver_preload([_PRELOAD])
@@ -177,7 +179,10 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         worker = self._nursery.Process(target=work, args=(request.control_endpoint.url, request.worker_id))
         with self._turn:
             self._workers[request.worker_id] = worker
-            worker.start()
+            try:
+                worker.start()
+            except (EOFError, OSError):  # the process that workers are forked from is gone
+                self._orphaned = True
         return beam_fn_api_pb2.StartWorkerResponse()
 
     def StopWorker(self, request: Any, context: Any) -> Any:
@@ -202,6 +207,8 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     def _dead(self) -> int:
         """How a worker ended that nobody stopped; 0 where none did."""
         with self._turn:
+            if self._orphaned:
+                return _NO_NURSERY
             return next((code for worker in self._workers.values() if (code := worker.exitcode)), 0)
 
     def stop(self) -> None:
@@ -211,6 +218,8 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
 
 def _end(worker: BaseProcess) -> None:
+    if worker.pid is None:
+        return
     worker.terminate()
     worker.join(5)
     if worker.exitcode is None:

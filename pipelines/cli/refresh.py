@@ -12,7 +12,7 @@ from columns.errors import InputError
 from columns.files import Place
 from columns.versions import Versions, current_place
 from pipelines import summary
-from pipelines.build import STAGES, BuildOptions
+from pipelines.build import BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, TrustOwn, app, print_json
 from pipelines.cli.job import BEAM, Against, BatchMb, Columns, Inputs, Mode, Quiet, Runner, Workers
@@ -91,17 +91,16 @@ def refresh(
     silent = quiet or as_json
     loaded = _recipe(directory, recipe, changes or (), trust_own=trust_own_code)
     options = BuildOptions(
-        tuple(inputs),
-        Place(directory),
-        tuple(column or ()),
-        STAGES,
-        against=tuple(against or ()),
-        access=access_of(access, max_bytes_billed, yes, quiet=silent),
-        keep_tokenizer=keep_tokenizer,
-    )
+        tuple(inputs), Place(directory), tuple(column or ()), against=tuple(against or ()),
+        access=access_of(access, max_bytes_billed, yes, quiet=silent), keep_tokenizer=keep_tokenizer,
+    )  # fmt: skip
     with watched(options.place, quiet=silent, progress=progress, log=log) as watching:
         engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, book=watching.book)
         found = make_version(loaded, options, engine, watching.display, first=first, keep=keep)
+    _say(directory, found, as_json=as_json, quiet=quiet)
+
+
+def _say(directory: str, found: Refreshed, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json({**found.to_dict(), "summary": summary.summarise(found.place)})
     elif not quiet:

@@ -261,7 +261,7 @@ def test_a_failed_write_leaves_nothing(place, stream, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(Place, "_publish", fail)
+    monkeypatch.setattr("columns.files.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write(place, stream([20]))
     assert place.names() == []
