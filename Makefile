@@ -1,4 +1,4 @@
-# Two commands: `make demo` builds a real dataset from the Python code on this machine, `make test` runs every check.
+# Two commands: `make demo` builds a real dataset from the Python code on this machine, `make test` runs the checks.
 # Both create .venv first. Another interpreter: make PYTHON=python3.12 test
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-r
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick lint bench clean sdist deploy deploy-check
+.PHONY: demo test test-all quick lint bench clean sdist deploy deploy-check
 .PHONY: input
 
 demo: $(VENV)/.installed
@@ -19,10 +19,13 @@ demo: $(VENV)/.installed
 	$(BIN)/thresher build codex --input "$$stdlib" --input "$$site_packages" --output $(DEMO)
 
 test: $(VENV)/.installed-test
+	@$(PYTEST) -m "not long"
+
+test-all: $(VENV)/.installed-test
 	@$(PYTEST)
 
 quick: $(VENV)/.installed-test
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow and not long"
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

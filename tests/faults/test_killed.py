@@ -19,7 +19,7 @@ from columns.files import TEMPORARY, Place
 from tests.pipelines.building import PLAIN, ROOT, assert_same, build, command, recipe, result_bytes
 from tests.pipelines.corpus import corpus, write_tree
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 KILLS = 2
 MODES = {

@@ -65,6 +65,7 @@ def test_a_build_on_a_bad_store_has_the_same_bytes(seed, folder, store, inputs, 
     assert set(store.seen) - {""} >= {"429", "503", "reset", "lost"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["503", "truncated"])
 def test_a_store_that_stays_bad_is_one_line_and_the_same_command_goes_on(
     kind, folder, store, inputs, undisturbed
@@ -86,6 +87,7 @@ def media(path: str, kind: str) -> bool:
     return "alt=media" in path or kind not in ("short", "truncated")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["reset", "short", "timeout"])
 def test_an_input_that_cannot_be_read_now_is_not_taken_for_a_damaged_one(kind, folder, store, inputs):
     store.plan = lambda method, path: kind if "b.jsonl" in path and "alt=media" in path else ""

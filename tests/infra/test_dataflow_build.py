@@ -23,7 +23,7 @@ from tests.pipelines.building import result_bytes
 from tests.pipelines.corpus import corpus
 
 pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs thresher[gcp]")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 RECIPE = """
 extends: codex

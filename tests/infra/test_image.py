@@ -78,7 +78,7 @@ def test_cloud_build_builds_this_file():
     assert found["images"] == ["$_IMAGE"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_kernels_are_compiled_once_and_then_found(image):
     compiled = image.compiled()
@@ -91,7 +91,7 @@ def test_kernels_are_compiled_once_and_then_found(image):
     assert "ready" in checked.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_broken_environment_is_told(image, tmp_path):
     found = image.script("check.py", THRESHER_BEAM="1.0.0", NUMBA_CACHE_DIR=str(tmp_path))
@@ -100,7 +100,7 @@ def test_a_broken_environment_is_told(image, tmp_path):
     assert "no compiled kernels" in found.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_recipe_that_cannot_be_built_stops_the_image(image, tmp_path):
     found = image.script("warm.py", "nosuch", NUMBA_CACHE_DIR=str(tmp_path))
