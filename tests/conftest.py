@@ -27,8 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
     items.sort(key=_turn)
+
+
+def _group(item: pytest.Item) -> str:
+    """A file's own group; the deployment's tests share one package and one environment, so they stay together."""
+    return "infra" if item.path.is_relative_to(HERE / "infra") else item.nodeid.partition("::")[0]
 
 
 def _turn(item: pytest.Item) -> int:

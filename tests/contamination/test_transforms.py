@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import apache_beam as beam
 import pyarrow as pa
+import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that
 
@@ -12,6 +13,7 @@ from contamination import ContaminationConfig, evidence, load_suite
 from contamination.transforms import Evidence
 
 
+@pytest.mark.long
 def test_evidence_in_a_pipeline_is_the_kernels():
     index = ContaminationConfig().index()
     programs = [task.solutions[0] for task in load_suite("humaneval").tasks[:6]]

@@ -126,6 +126,7 @@ def test_the_marked_file_is_in_no_shard_and_is_counted(whole):
     assert (bad["kept"], bad["rule"]) == (False, "unreadable")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_worker_processes_find_the_same(whole, folder, tree, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(WORKER)

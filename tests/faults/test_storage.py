@@ -55,6 +55,7 @@ def undisturbed(folder, store, inputs):
     return build(folder, "gs://mine/undisturbed", inputs, text=FEW)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 def test_a_build_on_a_bad_store_has_the_same_bytes(seed, folder, store, inputs, undisturbed):
     store.plan = seeded(seed, 0.08)

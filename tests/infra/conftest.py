@@ -35,13 +35,6 @@ GCSFileSystem._mv_file = AsyncFileSystem._mv_file  # the emulator cannot move, a
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of this folder share one package and one environment: they stay on one worker."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("infra"))
-
-
 @dataclass(frozen=True)
 class Worker:
     """A clean environment with the package that is staged for workers, and nothing of the checkout."""

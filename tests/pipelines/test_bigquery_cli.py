@@ -220,6 +220,7 @@ def test_on_a_terminal_the_user_is_asked(service, query, tmp_path, key, code, qu
 # The same bytes
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_streams_sessions_workers_and_failures_change_no_byte(tmp_path):
     import grpc

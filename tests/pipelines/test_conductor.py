@@ -42,6 +42,7 @@ def test_a_refresh_tells_its_figures_too(tmp_path, tree):
     assert conduct((*arguments, "--workers", "1")) == first
 
 
+@pytest.mark.long
 def test_a_second_time_does_no_harm(tmp_path, tree):
     arguments = ("build", recipe(tmp_path), "-i", str(tree), "-o", str(tmp_path / "set"), "--workers", "1")
     assert list(Conduct().process(arguments)) == []

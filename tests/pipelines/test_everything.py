@@ -268,6 +268,7 @@ def test_what_counts_as_permissive_is_decided_again_without_measuring(folder, tr
     assert by_path(place)["gpl/part.py"]["kept"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_licences_that_are_no_longer_asked_for_leave_nothing(folder, tree, tmp_path):
     without = "".join(
@@ -315,6 +316,7 @@ def test_own_code_that_fails_on_real_files_says_where(function, how, tree, tmp_p
     assert "the line is: 1 / 0" in str(error.value)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_licence_stage_is_finished_by_the_same_command(folder, tree, built, tmp_path):
     source, output = ("--input", str(tree)), ("--output", str(tmp_path / "out"))

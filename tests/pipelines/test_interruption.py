@@ -61,7 +61,13 @@ def finished(output: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in stages if path.exists()}
 
 
-@pytest.mark.parametrize("where", TRAPS)
+OFTEN = ("ingest-reading", "measure", "link", "decide-keepers", "decide", "shards")
+"""Killed in every run of the tests; the other moments are left to ``make test-all``."""
+
+
+@pytest.mark.parametrize(
+    "where", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.long) for name in TRAPS]
+)
 def test_kill_and_run_again(where, folder, tree, undisturbed, tmp_path):
     module, name, after = TRAPS[where]
     arguments = ("build", recipe(folder), "--input", str(tree), "--output", str(tmp_path / "out"))

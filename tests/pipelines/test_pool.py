@@ -81,7 +81,9 @@ def test_rows_that_travel_by_value_make_the_same_bytes(tmp_path, tree, direct):
         service.stop()
 
 
-@pytest.mark.parametrize("how", [RUNNER, ("--mode", "processes")], ids=["runner", "mode"])
+@pytest.mark.parametrize(
+    "how", [pytest.param(RUNNER, marks=pytest.mark.long), ("--mode", "processes")], ids=["runner", "mode"]
+)
 def test_a_killed_worker_is_one_clear_line_and_the_same_command_goes_on(how, tmp_path, tree, direct):
     site = tmp_path / "site"
     site.mkdir()

@@ -180,6 +180,7 @@ def test_what_is_reused_is_what_would_be_measured(tmp_path_factory, old, changes
     assert counts(rebuilt) == {"measured": len(new), "reused": 0, "moved": 0}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @given(old=snapshots(), chain=st.lists(st.tuples(edits(10), st.integers(1, 4)), min_size=2, max_size=2))
 @settings(max_examples=2)

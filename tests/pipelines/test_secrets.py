@@ -138,6 +138,7 @@ def check(folder: Path, secrets: dict[str, str], code: int, *arguments: str) -> 
     return said
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_whole_commands_tell_no_secret(
     tmp_path: Path, secrets: dict[str, str], github: tuple[GitServer, ApiServer]

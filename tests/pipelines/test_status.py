@@ -231,6 +231,7 @@ module.MeasurePart.__call__ = trapped
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_build_then_status_then_what_it_says(tmp_path):
     tree = write_tree(tmp_path / "tree", dict(list(sources().items())[::40]) | {"bad/zero.py": "a\0b"})

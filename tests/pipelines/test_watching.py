@@ -67,6 +67,7 @@ def test_inspect_says_what_the_kernels_took(built, folder):
     assert "kernels" in command("inspect", out).stdout
 
 
+@pytest.mark.long
 def test_a_refresh_and_a_takedown_do_too(built, folder, tree):
     out = str(folder / "out")
     done = command("refresh", out, "--input", str(tree), "--workers", "1", "--quiet", *JSON_LINES)

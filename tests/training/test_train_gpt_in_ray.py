@@ -42,6 +42,7 @@ def killed_once(config) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_killed_worker_leaves_no_trace_in_the_curve(ray_session, dataset, tmp_path, monkeypatch):
     """The second run's paths are relative; workers run in another directory."""
@@ -68,6 +69,7 @@ def fails(config) -> None:
             raise InputError("rows went bad\nsomewhere", hint="none")
 
 
+@pytest.mark.long
 def test_one_failure_too_many_is_told(ray_session, dataset, tmp_path):
     with pytest.raises(EnvironmentProblem, match=r"training failed: .*rows went bad") as caught:
         train_gpt.fit(job_in(dataset, tmp_path), 1, failures=0, loop=fails)
@@ -75,6 +77,7 @@ def test_one_failure_too_many_is_told(ray_session, dataset, tmp_path):
     assert "go on from the last checkpoint" in str(caught.value.hint)
 
 
+@pytest.mark.long
 def test_two_workers_go_on_where_one_stopped(ray_session, dataset, tmp_path):
     whole, changed = job_in(dataset, tmp_path / "whole"), job_in(dataset, tmp_path / "changed")
     list(train_gpt.work(whole))
