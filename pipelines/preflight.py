@@ -25,7 +25,8 @@ from pipelines.recipe import Recipe
 from shards import TokenizerConfig, make_tokenizer
 
 ROOMS = (
-    "columns", "sources", "filters", "syntax", "licensing", "privacy", "dedup", "contamination", "shards", "training",
+    "columns", "sources", "filters", "syntax", "licensing", "privacy", "dedup", "contamination", "instruct", "shards",
+    "training",
     "pipelines",
 )  # fmt: skip
 SPACE_FACTOR = 3.0

@@ -21,7 +21,6 @@ from typing import Any, ClassVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from columns.errors import RecipeError
 from columns.fingerprint import fingerprint
@@ -42,7 +41,7 @@ from licensing import LICENSE_PATH
 from pipelines.families import FamilyConfig, chosen, known_facts
 from pipelines.guard import GuardConfig
 from pipelines.ledger import EVIDENCE_RULE
-from pipelines.recipefile import Note, RecipeFile, merge, read_chain, recipe_names, with_preset
+from pipelines.recipefile import Note, RecipeFile, merge, read_chain, readable, recipe_names, with_preset
 from pipelines.sections import DedupSection, FilterSection, LayoutConfig, LicenseSection, PrivacySection
 from shards import PackConfig, TokenizerConfig, TransformConfig
 from sources import EVIDENCE, GithubChoice, GithubRepos, IngestConfig, Limits
@@ -288,29 +287,7 @@ def _validate(data: dict[str, Any], source: RecipeFile) -> Recipe:
     try:
         return _adapter().validate_python(data)
     except ValidationError as error:
-        raise _readable(error.errors()[0], source) from error
-
-
-def _readable(error: ErrorDetails, source: RecipeFile) -> RecipeError:
-    path = tuple(str(step) for step in error["loc"])
-    blamed = (*path, error["msg"].removeprefix("Value error, ").partition(":")[0])
-    where = source.where(*blamed)
-    if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-        known = _allowed(path[:-1])
-        near = difflib.get_close_matches(path[-1], known, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return RecipeError(
-            f"{where}: unknown key {'.'.join(path)}", hint=f"{hint}allowed here: {', '.join(known)}"
-        )
-    name = ".".join(path) or "recipe"
-    if error["type"] == "value_error":
-        return RecipeError(f"{where}: {name}: {error['msg'].removeprefix('Value error, ')}")
-    return RecipeError(f"{where}: {name}: {error['msg']}; got {_short(error['input'])}")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        raise readable(error.errors()[0], source, _allowed) from error
 
 
 def _allowed(path: tuple[str, ...]) -> list[str]:

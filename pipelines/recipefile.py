@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_core import ErrorDetails
 
 from columns.errors import InputError, RecipeError
 from columns.urls import refuse_login
 
 NOTE_KEYS = frozenset({"value", "status", "source", "note"})
 MOST_DEEP = 8
+
+Shelf = tuple[str, ...]
+"""A folder of this package that holds built-in recipes."""
+RECIPES: Shelf = ("recipes",)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,12 @@ class RecipeFile:
 
 def recipe_names() -> list[str]:
     """Names of the built-in recipes."""
-    folder = resources.files("pipelines") / "recipes"
+    return names_on(RECIPES)
+
+
+def names_on(shelf: Shelf) -> list[str]:
+    """Names of the built-in recipes in a folder of the package."""
+    folder = resources.files("pipelines").joinpath(*shelf)
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
 
 
@@ -74,13 +84,13 @@ def with_preset(source: RecipeFile) -> RecipeFile:
     return RecipeFile(source.origin, data, source.lines, {**notes, **source.notes})
 
 
-def read_chain(name: str, seen: tuple[str, ...] = ()) -> list[RecipeFile]:
+def read_chain(name: str, seen: tuple[str, ...] = (), *, shelf: Shelf = RECIPES) -> list[RecipeFile]:
     """A recipe after the ones it extends, by built-in name or by path; `RecipeError` says what is wrong where."""
     if name in seen:
         raise RecipeError(
             f"recipe {name} extends itself: {' -> '.join((*seen, name))}", hint="remove one extends"
         )
-    source = with_preset(_parse(*_read(name)))
+    source = with_preset(_parse(*_read(name, shelf)))
     parent = source.data.get("extends")
     if parent is None:
         return [source]
@@ -89,22 +99,21 @@ def read_chain(name: str, seen: tuple[str, ...] = ()) -> list[RecipeFile]:
         raise RecipeError(f"{source.origin}, line {line}: extends: expected a recipe's name, got {parent!r}")
     beside = Path(name).parent / parent
     target = str(beside) if parent.endswith((".yaml", ".yml")) and not Path(parent).is_absolute() else parent
-    return [*read_chain(target, (*seen, name)), source]
+    return [*read_chain(target, (*seen, name), shelf=shelf), source]
 
 
-def _read(name: str) -> tuple[str, str]:
-    if name in recipe_names():
-        return name, (resources.files("pipelines") / "recipes" / f"{name}.yaml").read_text("utf-8")
+def _read(name: str, shelf: Shelf) -> tuple[str, str]:
+    known = names_on(shelf)
+    if name in known:
+        return name, resources.files("pipelines").joinpath(*shelf, f"{name}.yaml").read_text("utf-8")
     path = Path(name)
     if path.suffix in {".yaml", ".yml"} and path.is_file():
         try:
             return name, path.read_text("utf-8")
         except (UnicodeDecodeError, OSError) as error:
             raise RecipeError(f"{name}: cannot be read as UTF-8 text: {error}") from error
-    near = difflib.get_close_matches(name, recipe_names(), 1)
-    suggestion = (
-        f"did you mean {near[0]}?" if near else f"built-in: {', '.join(recipe_names())}; or give a .yaml file"
-    )
+    near = difflib.get_close_matches(name, known, 1)
+    suggestion = f"did you mean {near[0]}?" if near else f"built-in: {', '.join(known)}; or give a .yaml file"
     raise RecipeError(f"no such recipe: {name}", hint=suggestion)
 
 
@@ -167,3 +176,28 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = merge(merged[key], value) if both else value
     return merged
+
+
+def readable(
+    error: ErrorDetails, source: RecipeFile, allowed: Callable[[tuple[str, ...]], list[str]]
+) -> RecipeError:
+    """What is wrong with a recipe: the file and line, the key, and what is allowed there (``allowed`` of a path)."""
+    path = tuple(str(step) for step in error["loc"])
+    blamed = (*path, error["msg"].removeprefix("Value error, ").partition(":")[0])
+    where = source.where(*blamed)
+    if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        known = allowed(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return RecipeError(
+            f"{where}: unknown key {'.'.join(path)}", hint=f"{hint}allowed here: {', '.join(known)}"
+        )
+    name = ".".join(path) or "recipe"
+    if error["type"] == "value_error":
+        return RecipeError(f"{where}: {name}: {error['msg'].removeprefix('Value error, ')}")
+    return RecipeError(f"{where}: {name}: {error['msg']}; got {_short(error['input'])}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

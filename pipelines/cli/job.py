@@ -19,6 +19,18 @@ from pipelines import summary
 from pipelines.build import STAGES, Build, BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, app, print_json
+from pipelines.cli.instruction import (
+    KeyEnv,
+    MaxPrice,
+    MaxRequests,
+    MaxTokens,
+    Models,
+    Price,
+    build_instruction,
+    is_instruction,
+    model_access,
+    show_instruction,
+)
 from pipelines.cli.watching import LogKind, ProgressKind, Watching, watched
 from pipelines.engine import Engine
 from pipelines.finished import Finished
@@ -35,6 +47,15 @@ Inputs = Annotated[
         "-i",
         help="directory, git repository (git:PATH or URL[@REF]), Parquet, JSONL, archive, github:LIST or "
         "bigquery:TABLE; repeatable (docs/inputs.md)",
+    ),
+]
+BuildInputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        help="directory, git repository (git:PATH or URL[@REF]), Parquet, JSONL, archive, github:LIST or "
+        "bigquery:TABLE (docs/inputs.md); for instruction data ROLE=PATH; repeatable",
     ),
 ]
 StageInputs = Annotated[
@@ -85,11 +106,8 @@ def _build(
     against: list[str] | None = None,
     access: Access | None = None,
 ) -> Build:
-    if mode not in {"threads", "processes"}:
-        raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
+    engine = _engine(context, output, runner, workers, mode, batch_mb, watching)
     loaded = load_recipe(recipe, changes or ())
-    purpose = fingerprint(output)[:8]
-    engine = Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, purpose, watching.book)
     old = current_place(Place(reuse)) if reuse else None
     options = BuildOptions(
         tuple(inputs),
@@ -103,12 +121,27 @@ def _build(
     return Build(loaded, options, engine, watching.display)
 
 
+def _engine(
+    context: typer.Context,
+    output: str,
+    runner: str,
+    workers: int,
+    mode: str,
+    batch_mb: int,
+    watching: Watching,
+) -> Engine:
+    if mode not in {"threads", "processes"}:
+        raise typer.BadParameter(f"expected threads or processes, got {mode}", param_hint="--mode")
+    purpose = fingerprint(output)[:8]
+    return Engine(runner, workers, mode, tuple(context.args), batch_mb << 20, purpose, watching.book)
+
+
 @app.command(context_settings=BEAM)
 def build(
     context: typer.Context,
     recipe: RecipeName,
-    inputs: Inputs,
     output: Output,
+    inputs: BuildInputs = None,
     runner: Runner = "DirectRunner",
     workers: Workers = 0,
     mode: Mode = "threads",
@@ -120,6 +153,12 @@ def build(
     access: AccessFile = None,
     max_bytes_billed: MaxBilled = None,
     yes: Yes = False,
+    model: Models = None,
+    key_env: KeyEnv = "",
+    max_requests: MaxRequests = None,
+    max_tokens: MaxTokens = None,
+    max_price: MaxPrice = None,
+    price: Price = "",
     as_json: Json = False,
     quiet: Quiet = False,
     progress: ProgressKind = "bar",
@@ -129,6 +168,8 @@ def build(
 
     Finished stages are kept: run the same command again after an interruption, or after changing the recipe.
 
+    Recipes of instruction data (thresher recipes) have steps of their own; their inputs and models have roles.
+
     Examples:
 
         thresher build codex --input ~/src --output build/mine
@@ -137,8 +178,24 @@ def build(
 
         thresher build my.yaml -i git:https://host/repo.git@main -i 'parquet:stack/*.parquet' -o gs://bucket/set
             --runner DataflowRunner --project my-project --region europe-west4
+
+        thresher build pangu-coder2 -i seeds=alpaca.json --model teacher=answers.jsonl
+            --model student=http://127.0.0.1:8000/v1 -o build/pangu
     """
     silent = quiet or as_json
+    if is_instruction(recipe):
+        access_models = model_access(model or (), key_env, max_requests, max_tokens, max_price, price)
+        with watched(Place(output), quiet=silent, progress=progress, log=log) as watching:
+            engine = _engine(context, output, runner, workers, mode, batch_mb, watching)
+            build_instruction(
+                recipe, changes or (), inputs or (), output, access_models, engine, watching.display
+            )
+        show_instruction(output, as_json=as_json, quiet=quiet)
+        return
+    if model:
+        raise typer.BadParameter(f"recipe {recipe} asks no model", param_hint="--model")
+    if not inputs:
+        raise typer.BadParameter("expected at least one", param_hint="--input")
     with watched(Place(output), quiet=silent, progress=progress, log=log) as watching:
         _build(
             context,

@@ -12,6 +12,15 @@ from rich.table import Table
 from columns.files import Place
 from pipelines import story, summary
 from pipelines.cli.app import Changes, DatasetDir, Json, app, print_json
+from pipelines.cli.instruction import show_instruction
+from pipelines.instruction import story as instruction_story
+from pipelines.instruction.manifest import is_instruction_set
+from pipelines.instruction.recipe import (
+    LoadedInstruction,
+    instruction_names,
+    is_instruction,
+    load_instruction,
+)
 from pipelines.promise import chosen_bands, curve_of, near_duplicates
 from pipelines.recipe import LoadedRecipe, load_recipe
 from pipelines.recipefile import Note, recipe_names
@@ -34,19 +43,21 @@ def recipes(
         thresher recipes codex
     """
     if name is not None:
-        _print_recipe(load_recipe(name), as_json=as_json)
+        _print_recipe(load_instruction(name) if is_instruction(name) else load_recipe(name), as_json=as_json)
         return
     found = {known: load_recipe(known).recipe.about for known in recipe_names()}
+    made = {known: load_instruction(known).recipe.about for known in instruction_names()}
     if as_json:
-        print_json(found)
+        print_json({**found, **made})
         return
-    table = Table("recipe", "what it builds", box=None, header_style="bold")
-    for known, about in found.items():
-        table.add_row(known, about)
-    Console().print(table)
+    for title, some in (("recipe", found), ("instruction data", made)):
+        table = Table(title, "what it builds", box=None, header_style="bold")
+        for known, about in some.items():
+            table.add_row(known, about)
+        Console().print(table)
 
 
-def _print_recipe(loaded: LoadedRecipe, *, as_json: bool) -> None:
+def _print_recipe(loaded: LoadedRecipe | LoadedInstruction, *, as_json: bool) -> None:
     rows = list(loaded.values())
     if as_json:
         print_json([{"key": k, "value": v, "status": n.status, "source": n.source} for k, v, n in rows])
@@ -112,7 +123,9 @@ def curve(
 @app.command()
 def explain(
     directory: DatasetDir,
-    file: Annotated[str, typer.Argument(help="path, end of a path, repo:path or doc id")],
+    file: Annotated[
+        str, typer.Argument(help="path, end of a path, repo:path or doc id; of instruction data an id")
+    ],
     as_json: Json = False,
 ) -> None:
     """Tell one file's whole story: rules, facts, verdict, duplicates, overlaps, where its tokens are.
@@ -121,6 +134,13 @@ def explain(
 
         thresher explain build/demo json/decoder.py
     """
+    if is_instruction_set(Place(directory)):
+        row = instruction_story.tell(Place(directory), file)
+        if as_json:
+            print_json(row.to_dict())
+        else:
+            instruction_story.render(row, Console())
+        return
     told = story.tell(Place(directory), file)
     if as_json:
         print_json(told.to_dict())
@@ -136,6 +156,9 @@ def inspect(directory: DatasetDir, as_json: Json = False) -> None:
 
         thresher inspect build/demo --json | jq .tokens
     """
+    if is_instruction_set(Place(directory)):
+        show_instruction(directory, as_json=as_json, quiet=False)
+        return
     found, kernels = summary.summarise(Place(directory)), kernel_seconds(Place(directory))
     if as_json:
         print_json({**found, "kernels": kernels})

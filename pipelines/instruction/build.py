@@ -1,0 +1,144 @@
+"""Build: the steps of an instruction dataset one after the other, then its manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+
+from columns.errors import EnvironmentProblem, InputError, OutputError
+from columns.files import Place
+from pipelines import preflight
+from pipelines.dataset import MANIFEST, RUN
+from pipelines.engine import Engine, run_units
+from pipelines.instruction.inputs import Input
+from pipelines.instruction.manifest import write_manifest
+from pipelines.instruction.recipe import LoadedInstruction
+from pipelines.instruction.steps import WHOLE, Context, ModelAccess, Step, StepWork
+from pipelines.instruction.systems import System, system_of
+from pipelines.progress import Display, StageRunner, Watch
+from pipelines.stage import Stage, outputs_fingerprint
+
+PACKAGES = ("thresher", "apache-beam", "pyarrow", "numpy", "tokenizers", "tiktoken")
+
+
+@dataclass(frozen=True)
+class InstructionOptions:
+    """What is built from what, and where; how models are reached and what may be spent."""
+
+    inputs: Mapping[str, tuple[Input, ...]]
+    place: Place
+    models: ModelAccess = field(default_factory=ModelAccess)
+
+
+@dataclass
+class InstructionBuild:
+    """One run of the job. Finished steps are skipped; results never depend on the engine."""
+
+    loaded: LoadedInstruction
+    options: InstructionOptions
+    engine: Engine
+    display: Display
+    _log: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Run every step that is not done, then write the manifest."""
+        self._check()
+        self._say_cost()
+        upstream: dict[str, str] = {}
+        for step in self.steps:
+            upstream[step.name] = self._step(step, upstream)
+        write_manifest(self.options.place, self.loaded, self.steps, self.context)
+        self._write_log()
+
+    @cached_property
+    def system(self) -> System:
+        """The system that the recipe is for."""
+        return system_of(self.loaded.recipe.system)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, in order."""
+        return self.system.steps(self.loaded.recipe.config)
+
+    @cached_property
+    def context(self) -> Context:
+        """What steps can see."""
+        recipe, options = self.loaded.recipe, self.options
+        workers = self.engine.workers or os.cpu_count() or 1
+        return Context(options.place, recipe.parts, recipe.config, options.inputs, options.models, workers)
+
+    def _check(self) -> None:
+        """Say now what would stop the build later."""
+        preflight.check_packages()
+        self.engine.check()
+        if not self.engine.here:
+            raise EnvironmentProblem(
+                f"{self.engine.name}: instruction data is built on one machine, where inputs and the sandbox are",
+                hint="leave --runner out; --workers N and --mode processes use the whole machine",
+            )
+        preflight.check_output(self.options.place)
+        if self.options.place.local is None:
+            raise OutputError(
+                f"{self.options.place.url}: instruction data is built in a directory of this machine",
+                hint="choose a local --output and copy it when it is done",
+            )
+        self._check_needs()
+
+    def _check_needs(self) -> None:
+        needs, name = self.system.needs(self.loaded.recipe.config), self.loaded.recipe.name
+        for group in needs.inputs:
+            if not any(self.options.inputs.get(role) for role in group):
+                told = " or ".join(f"--input {role}=PATH ({self.system.roles[role]})" for role in group)
+                raise InputError(f"recipe {name}: expected an input, found none", hint=f"give {told}")
+        for role in needs.models:
+            if role not in self.options.models.sources:
+                raise InputError(
+                    f"recipe {name}: expected a model for the role {role}, found none",
+                    hint=f"give --model {role}=URL or --model {role}=FILE.jsonl ({self.system.models[role]})",
+                )
+
+    def _say_cost(self) -> None:
+        """Say what the models would be asked, before anything is sent."""
+        for role, cost in self.system.estimate(self.context).items():
+            self.display.note(f"model {role}: {cost}")
+
+    def _step(self, step: Step, upstream: Mapping[str, str]) -> str:
+        """Run one step unless it is done; returns what the next ones depend on."""
+        context = self.context
+        identity = step.identity(context, [upstream[name] for name in step.reads])
+        stage = Stage(step.name, context.place.child(step.name), identity, step.units(context))
+        watch = Watch(step.name, lambda: len(stage.done()), stage.units, stage)
+        self._log.append(self.runner.run(stage, watch, partial(self._work, step, context, stage)))
+        commit = stage.committed()
+        assert commit is not None
+        return outputs_fingerprint(commit)
+
+    def _work(self, step: Step, context: Context, stage: Stage) -> None:
+        if step.spread == WHOLE:
+            context = dataclasses.replace(context, say=self.display.note)
+        run_units(self.engine, stage, StepWork(step, context, stage), stage.begin())
+        stage.commit()
+
+    @cached_property
+    def runner(self) -> StageRunner:
+        """Runs stages; one that changes takes the manifest back first."""
+        return StageRunner(self.display, self.options.place, (MANIFEST,), self.engine.book)
+
+    def _write_log(self) -> None:
+        log = {
+            "stages": self._log,
+            "runner": self.engine.name,
+            "workers": self.engine.workers,
+            "mode": self.engine.mode,
+            "python": platform.python_version(),
+            "packages": {name: version(name) for name in PACKAGES},
+        }
+        self.options.place.write_bytes(RUN, orjson.dumps(log, option=orjson.OPT_INDENT_2))
