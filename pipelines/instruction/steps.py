@@ -136,7 +136,7 @@ class Step:
 
 
 def stamp_of(source: str) -> str:
-    """What answers depend on beside what is asked: the content of a file of recorded answers; nothing of a live model."""
+    """What answers depend on beside what is asked: the content of a recording; of a live model, nothing."""
     return "" if not source or "://" in source else Input.of(source).stamp
 
 
