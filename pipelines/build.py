@@ -20,10 +20,11 @@ from pipelines.against import AgainstConfig, against, against_stage, open_known
 from pipelines.card import DATA, write_card
 from pipelines.cuts import CutsConfig, cuts_stage, make_cuts
 from pipelines.dataflow import check_reach
-from pipelines.dataset import CARD, MANIFEST, REPORT, RUN, Dataset
+from pipelines.dataset import CARD, EXPORTS, MANIFEST, REPORT, RUN, Dataset
 from pipelines.decide import decide, decide_stage
 from pipelines.decisions import DecideConfig
 from pipelines.engine import Engine
+from pipelines.exporting import keep_exports
 from pipelines.functions import (
     find_functions,
     function_links_stage,
@@ -336,6 +337,8 @@ class Build:
         for name, write in ((REPORT, write_report), (CARD, write_card), (DATA, write_card)):
             if changed or not place.exists(name):
                 write(place)
+        for name in keep_exports(place, self.loaded.recipe.exports):
+            self.display.note(f"exported for other loaders: {EXPORTS}/{name}")
         packages = ("thresher", "apache-beam", "pyarrow", "numpy", "numba", "tokenizers", "tiktoken")
         log = {
             "stages": self._log,

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from columns.errors import OutputError
 from columns.files import PartName, Place
 from pipelines.stage import COMMIT, read_json
+from shards.exports import FORMATS
 
 MANIFEST = "manifest.json"
 REPORT = "report.html"
 REPOSITORIES = "repositories.parquet"
 RUN = "run.json"
 CARD = "DATASET_CARD.md"
+EXPORTS = "exports"
 FILES = (MANIFEST, REPORT, CARD, RUN, REPOSITORIES)
 FOLDERS = (
     "documents", "facts", "links", "known", "licenses", "functions/facts", "functions/links", "paragraphs", "leaks",
     "cuts", "ledger", "tokenizer", "tokens", "shards", "contamination",
+    *(f"{EXPORTS}/{name}" for name in FORMATS),
 )  # fmt: skip
 """Everything that a dataset holds: the files in its own directory, and the folders with files below it."""
 

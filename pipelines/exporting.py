@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import orjson
 
 from columns.errors import InputError, OutputError
 from columns.files import Place
+from columns.fingerprint import fingerprint
 from pipelines import card
+from pipelines.dataset import EXPORTS
 from pipelines.finished import Finished
+from pipelines.stage import read_json
 from shards import PackConfig
 from shards.exports import (
     FORMATS,
@@ -23,6 +28,7 @@ from shards.exports.hugging_face import configs
 from shards.format import SPLITS
 
 README = "README.md"
+SOURCE = "_source.json"
 IMPORTS = ("bin", "megatron", *ROWS)
 
 
@@ -42,6 +48,26 @@ def export(place: Place, name: str, output: Place) -> Mapping[str, Exported]:
     found = {split: FORMATS[name](Source(place, split, size), output) for split in splits}
     output.write_bytes(README, _readme(dataset, name, tuple(splits)).encode())
     return found
+
+
+def keep_exports(place: Place, formats: Sequence[str]) -> list[str]:
+    """Bring the folders ``exports/FORMAT`` of a finished dataset up to date; returns the formats written anew.
+
+    What is there already for the same shards stays; formats that the recipe no longer names go.
+    """
+    made_from = {"shards": fingerprint(Finished.open(place).section("shards") or [])}
+    written = []
+    for name in FORMATS:
+        output = place.child(f"{EXPORTS}/{name}")
+        if read_json(output, SOURCE) == made_from and name in formats:
+            continue
+        if output.names():
+            output.remove_tree()
+        if name in formats:
+            export(place, name, output)
+            output.write_bytes(SOURCE, orjson.dumps(made_from))
+            written.append(name)
+    return written
 
 
 def _rows(dataset: Finished, split: str) -> int:

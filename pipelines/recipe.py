@@ -44,6 +44,7 @@ from pipelines.ledger import EVIDENCE_RULE
 from pipelines.recipefile import Note, RecipeFile, merge, read_chain, readable, recipe_names, with_preset
 from pipelines.sections import DedupSection, FilterSection, LayoutConfig, LicenseSection, PrivacySection
 from shards import PackConfig, TokenizerConfig, TransformConfig
+from shards.exports import FORMATS
 from sources import EVIDENCE, GithubChoice, GithubRepos, IngestConfig, Limits
 from sources.optout import read_opt_outs
 from syntax import SyntaxConfig
@@ -57,7 +58,7 @@ _FORBID: dict[str, str] = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole, validated recipe."""
+    """A whole, validated recipe. ``exports``: formats of other loaders that the shards are written in, too."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
 
@@ -78,6 +79,12 @@ class Recipe:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     transforms: TransformConfig = field(default_factory=TransformConfig)
     pack: PackConfig = field(default_factory=PackConfig)
+    exports: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.exports if name not in FORMATS]
+        if unknown:
+            raise ValueError(f"exports: no format {unknown[0]!r}; formats: {', '.join(FORMATS)}")
 
     def fingerprint(self) -> str:
         """Equal exactly when two recipes ask for the same result (name and about do not count)."""
