@@ -62,7 +62,7 @@ def _digest(file: Path) -> bytes:
 
 
 def read_inputs(texts: Iterable[str], roles: Mapping[str, str]) -> dict[str, tuple[Input, ...]]:
-    """Inputs by role from ``ROLE=PATH`` texts; where there is one role its name may be left out.
+    """Inputs by role from ``ROLE=PATH`` texts, in the order of their names; a lone role's name may be left out.
 
     ``roles`` says what each is. `InputError` for an unknown role, or a path that is not there.
     """
@@ -70,7 +70,11 @@ def read_inputs(texts: Iterable[str], roles: Mapping[str, str]) -> dict[str, tup
     for text in texts:
         role, path = _split(text, roles)
         found.setdefault(role, []).append(Input.of(path))
-    return {role: tuple(found[role]) for role in roles if role in found}
+    return {
+        role: tuple(sorted(found[role], key=lambda one: (one.name, one.stamp)))
+        for role in roles
+        if role in found
+    }
 
 
 def _split(text: str, roles: Mapping[str, str]) -> tuple[str, str]:
@@ -79,7 +83,7 @@ def _split(text: str, roles: Mapping[str, str]) -> tuple[str, str]:
         return role, path
     if len(roles) == 1 and not (equals and not Path(text).exists()):
         return next(iter(roles)), text
-    near = difflib.get_close_matches(role, roles, 1) if equals else []
+    near = difflib.get_close_matches(role, roles, 1) if path else []
     known = "; ".join(f"{name}=… ({about})" for name, about in roles.items())
     raise InputError(
         f"--input {text}: expected ROLE=PATH, found {'the role ' + role if equals else 'no role'}",

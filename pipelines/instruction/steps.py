@@ -12,20 +12,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from instruct.models import Access, Budget, Cost, Model, ModelConfig, open_model
-from instruct.sandbox import Limits, Sandbox
 
 from columns.errors import OutputError
 from columns.files import PartName, Place
 from columns.fingerprint import code_fingerprint, fingerprint
 from columns.hashing import unit_hash
 from columns.tables import read_whole, write_table
+from instruct.models import Access, Budget, Cost, Model, ModelConfig, open_model
 from pipelines.instruction.inputs import Input
 from pipelines.stage import Stage, UnitRecord
+
+if TYPE_CHECKING:
+    from instruct.sandbox import Limits, Sandbox
 
 PARTS, INPUTS, WHOLE = "parts", "inputs", "whole"
 RECORDING = "answers.jsonl"
@@ -86,6 +88,8 @@ class Context:
 
     def sandbox(self, limits: Limits, *, whole: bool = False) -> Sandbox:
         """A sandbox for one unit; a step that is one unit takes all workers."""
+        from instruct.sandbox import Sandbox
+
         return Sandbox(limits=limits, workers=self.workers if whole else 1)
 
     def model(self, role: str, config: ModelConfig) -> Model:

@@ -16,6 +16,7 @@ from columns.files import Place
 from columns.tables import read_whole
 from pipelines import cli
 from pipelines.build import STAGES
+from pipelines.instruction.recipe import instruction_names
 from pipelines.recipefile import recipe_names
 from tests.pipelines.building import ROOT, command, recipe
 from tests.pipelines.corpus import leak, near_copy, sources, write_tree
@@ -169,13 +170,13 @@ def test_completion_is_printed(shell):
 def test_recipes_are_listed():
     code, out, _ = called("recipes")
     assert code == 0
-    assert all(name in out for name in recipe_names())
+    assert all(name in out for name in (*recipe_names(), *instruction_names()))
 
 
 def test_recipes_are_listed_for_machines():
     code, out, _ = called("recipes", "--json")
     assert code == 0
-    assert set(json.loads(out)) == set(recipe_names())
+    assert set(json.loads(out)) == {*recipe_names(), *instruction_names()}
 
 
 def test_a_recipe_is_printed_with_the_source_of_every_value():
