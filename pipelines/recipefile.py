@@ -21,6 +21,7 @@ MOST_DEEP = 8
 Shelf = tuple[str, ...]
 """A folder of this package that holds built-in recipes."""
 RECIPES: Shelf = ("recipes",)
+INSTRUCTIONS: Shelf = ("instruction", "recipes")
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,7 @@ def read_chain(name: str, seen: tuple[str, ...] = (), *, shelf: Shelf = RECIPES)
 
 
 def _read(name: str, shelf: Shelf) -> tuple[str, str]:
-    known = names_on(shelf)
-    if name in known:
+    if name in names_on(shelf):
         return name, resources.files("pipelines").joinpath(*shelf, f"{name}.yaml").read_text("utf-8")
     path = Path(name)
     if path.suffix in {".yaml", ".yml"} and path.is_file():
@@ -112,6 +112,7 @@ def _read(name: str, shelf: Shelf) -> tuple[str, str]:
             return name, path.read_text("utf-8")
         except (UnicodeDecodeError, OSError) as error:
             raise RecipeError(f"{name}: cannot be read as UTF-8 text: {error}") from error
+    known = [*names_on(RECIPES), *names_on(INSTRUCTIONS)]
     near = difflib.get_close_matches(name, known, 1)
     suggestion = f"did you mean {near[0]}?" if near else f"built-in: {', '.join(known)}; or give a .yaml file"
     raise RecipeError(f"no such recipe: {name}", hint=suggestion)

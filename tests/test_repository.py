@@ -16,8 +16,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = [
-    "columns", "contamination", "dedup", "filters", "instruct", "licensing", "pipelines", "privacy", "shards", "sources",
-    "syntax", "training",
+    "columns", "contamination", "dedup", "filters", "instruct", "licensing", "pipelines", "privacy", "shards",
+    "sources", "syntax", "training",
 ]  # fmt: skip
 MODULES = [
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")

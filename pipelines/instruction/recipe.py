@@ -20,9 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from columns.errors import RecipeError
 from columns.urls import refuse_login
 from pipelines.instruction.systems import system_names, system_of
-from pipelines.recipefile import Note, RecipeFile, merge, names_on, read_chain, readable
+from pipelines.recipefile import INSTRUCTIONS, Note, RecipeFile, merge, names_on, read_chain, readable
 
-SHELF = ("instruction", "recipes")
 _FRAME = frozenset({"extends", "name", "about", "instruct", "parts"})
 _PARTS = 4
 
@@ -69,7 +68,7 @@ def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def instruction_names() -> list[str]:
     """Names of the built-in recipes of instruction data."""
-    return names_on(SHELF)
+    return names_on(INSTRUCTIONS)
 
 
 def is_instruction(name: str) -> bool:
@@ -99,7 +98,7 @@ def load_instruction(name: str, changes: Sequence[str] = ()) -> LoadedInstructio
 
     `RecipeError` says what is wrong, in which file and line, and what is allowed.
     """
-    chain = read_chain(refuse_login(name), shelf=SHELF)
+    chain = read_chain(refuse_login(name), shelf=INSTRUCTIONS)
     data: dict[str, Any] = {}
     lines: dict[tuple[str, ...], int] = {}
     notes: dict[str, Note] = {}
@@ -143,10 +142,10 @@ def _validated(source: RecipeFile) -> Instruction:
     parts = data.get("parts", _PARTS)
     if type(parts) is not int or not 1 <= parts <= 4096:
         raise RecipeError(f"{source.where('parts')}: parts: expected a number from 1 to 4096, got {parts!r}")
-    kind = system_of(system).config
+    kind: Any = system_of(system).config
     section = {key: value for key, value in data.items() if key not in _FRAME}
     try:
-        config = TypeAdapter(kind).validate_python(section)
+        config: Any = TypeAdapter(kind).validate_python(section)
     except ValidationError as error:
         raise readable(error.errors()[0], source, lambda path: _allowed(kind, path)) from error
     return Instruction(str(data["name"]), str(data.get("about", "")), system, parts, config)

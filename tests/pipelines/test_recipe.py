@@ -105,7 +105,7 @@ def test_a_recipe_cannot_extend_itself(tmp_path):
 
 
 def test_missing_recipes_name_what_there_is():
-    with pytest.raises(RecipeError, match="built-in: codegen, codeparrot"):
+    with pytest.raises(RecipeError, match="built-in: code-llama, code-llama-long"):
         load_recipe("nothing-like-it")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from io import StringIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -54,7 +55,7 @@ def build(place: Path, output="out", *, workers=1, mode="threads", changes=(), m
     access = ModelAccess({"oracle": str(place / "oracle.jsonl")} if models else {})
     options = InstructionOptions(inputs, Place(str(place / output)), access)
     loaded = load_instruction(str(place / "toy.yaml"), changes)
-    console = Console(width=200, record=True, quiet=False, file=open(place / "said.txt", "a"))
+    console = Console(width=200, record=True, file=StringIO())
     made = InstructionBuild(loaded, options, Engine("DirectRunner", workers, mode), Display(console, quiet))
     made.run()
     return made, console
@@ -181,7 +182,7 @@ def test_a_rows_story_names_the_step_that_dropped_it(place):
     assert kept.verdict == "kept"
     assert [chapter.step for chapter in kept.chapters] == ["read", "gather", "mark", "ask", "export"]
     assert kept.to_dict()["steps"][3]["rows"][0]["answer"] == "DELTA"
-    console = Console(width=100, record=True, file=open(place / "said.txt", "a"))
+    console = Console(width=100, record=True, file=StringIO())
     story.render(kept, console)
     assert "DELTA" in console.export_text()
     with pytest.raises(InputError, match="no row nowhere"):
@@ -190,7 +191,7 @@ def test_a_rows_story_names_the_step_that_dropped_it(place):
 
 def test_a_summary_is_shown_with_what_the_paper_counted(place):
     build(place)
-    console = Console(width=100, record=True, file=open(place / "said.txt", "a"))
+    console = Console(width=100, record=True, file=StringIO())
     manifest.render(manifest.summarise(Place(str(place / "out"))), console)
     said = console.export_text()
     assert "short lines are marked" in said

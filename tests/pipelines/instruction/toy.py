@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import orjson
 import pyarrow as pa
@@ -39,10 +40,8 @@ class ToyConfig:
 
 def read(context: Context, unit: int) -> Made:
     given = context.inputs["lines"][unit]
-    rows = [
-        {"id": f"{given.name}:{n}", "text": text}
-        for n, text in enumerate(open(given.path).read().split("\n"))
-    ]
+    lines = Path(given.path).read_text().split("\n")
+    rows = [{"id": f"{given.name}:{n}", "text": text} for n, text in enumerate(lines)]
     if any("\0" in row["text"] for row in rows):
         raise InputError(f"{given.name}: a NUL", hint="take it out")
     return Made(pa.Table.from_pylist(rows, LINES))
