@@ -3,6 +3,7 @@
 The map: every noun is a package with a map of its own::
 
     problems/    tasks with prompt, solution and tests: the schema, and readers of published layouts
+    sandbox/     programs run in isolation: trials, calls, scripts, projects
 """
 
 __all__: list[str] = []
