@@ -1,0 +1,30 @@
+"""Running programs that nobody vouches for, in isolation; success is a message of the judge, never an exit code.
+
+The map::
+
+    sandbox.py      Sandbox: judge, call and run on warm isolated interpreters
+    trial.py        Trial, Verdict, Outcome, Calls, Returned, Script, Ran: what goes in and comes out
+    limits.py       Limits of one job
+    isolation.py    isolation_problem: whether programs can be isolated here, tried once
+    jobs.py         one job of each kind; channel.py: frames with a deadline; cell.py: one sandbox
+    launch.py       bubblewrap's command; interpreter.py: the host files that are seen; syscalls.py: call filters
+    inside/         what runs inside: only the standard library
+"""
+
+from instruct.sandbox.isolation import isolation_problem
+from instruct.sandbox.limits import Limits
+from instruct.sandbox.sandbox import Sandbox
+from instruct.sandbox.trial import Calls, Outcome, Ran, Returned, Script, Trial, Verdict
+
+__all__ = [
+    "Calls",
+    "Limits",
+    "Outcome",
+    "Ran",
+    "Returned",
+    "Sandbox",
+    "Script",
+    "Trial",
+    "Verdict",
+    "isolation_problem",
+]

@@ -1,0 +1,149 @@
+"""One sandbox: a bubblewrap process with a warm interpreter inside, and the control socket to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from columns.errors import EnvironmentProblem
+from instruct.sandbox import inside, syscalls
+from instruct.sandbox.inside import plain
+from instruct.sandbox.interpreter import interpreter
+from instruct.sandbox.launch import INSIDE, Mounts
+from instruct.sandbox.limits import Limits
+
+_START_S = 30.0
+_STOP_S = 10.0
+_BOOT = (
+    f"import sys; sys.path.insert(0, {INSIDE!r}); from inside import server; sys.path.pop(0); server.main()"
+)
+
+
+class Cell:
+    """One warm isolated interpreter; jobs one after the other, each in a process of its own.
+
+    Raises:
+        EnvironmentProblem: it does not start; bubblewrap's own words are in the message.
+    """
+
+    def __init__(self, limits: Limits, preload: Sequence[str] = ()) -> None:
+        self.limits = limits
+        self.preload = tuple(preload)
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self.facts: dict[str, object] = {}
+
+    def begin(self, role: str, sockets: Sequence[socket.socket | int]) -> None:
+        """Start a job of a role (``candidate``, ``judge`` or ``script``) with these descriptors."""
+        if self._control is None:
+            self._start()
+        fds = [each if isinstance(each, int) else each.fileno() for each in sockets]
+        try:
+            socket.send_fds(self._live(), [role.encode()], fds)
+        except OSError:
+            self.close()
+            self._start()
+            socket.send_fds(self._live(), [role.encode()], fds)
+
+    def end(self) -> int | None:
+        """End the job and everything it left; its wait status, None where the sandbox had to be killed."""
+        try:
+            self._live().send(b"stop")
+            status, clean = plain.decode(self._live().recv(1 << 12))
+        except (OSError, plain.Malformed):
+            self.close()
+            return None
+        if clean is not True:
+            self.close()
+        return int(status)
+
+    def close(self) -> None:
+        """Kill the sandbox."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def open(self) -> dict[str, object]:
+        """Start the sandbox if it is not running; what its first process says of itself."""
+        if self._control is None:
+            self._start()
+        return self.facts
+
+    def _live(self) -> socket.socket:
+        if self._control is None:
+            raise OSError("the sandbox is closed")
+        return self._control
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(_START_S)
+        with theirs, tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as filtered:
+            filtered.write(syscalls.program(functions=False))
+            filtered.seek(0)
+            fds = (theirs.fileno(), filtered.fileno())
+            command = _mounts(self.limits).command(_program(theirs.fileno()), seccomp=filtered.fileno())
+            self._process = subprocess.Popen(
+                command, env={}, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=fds, cwd="/"
+            )
+            theirs.close()
+            try:
+                ours.send(self._config())
+                self.facts = _facts(ours)
+            except (OSError, plain.Malformed):
+                ours.close()
+                self.close()
+                errors.seek(0)
+                words = errors.read(2000).decode(errors="replace").strip()
+                raise EnvironmentProblem(
+                    f"the sandbox does not start: {words or 'no answer'}",
+                    hint="see docs/sandbox.md, What it needs",
+                ) from None
+        ours.settimeout(_STOP_S)
+        self._control = ours
+
+    def _config(self) -> bytes:
+        strict = syscalls.program(functions=self.limits.processes == 0)
+        return plain.encode({"limits": self.limits.rlimits(), "filter": strict, "preload": self.preload})
+
+
+def _facts(control: socket.socket) -> dict[str, object]:
+    """What the first process says of itself, and what the kernel says of who it is outside."""
+    control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    said, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(12))
+    control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+    facts = plain.decode(said)
+    if type(facts) is not dict or not ancillary:
+        raise plain.Malformed("no facts")
+    return {**facts, "outer_uid": int.from_bytes(ancillary[0][2][4:8], sys.byteorder)}
+
+
+def _program(fd: int) -> list[str]:
+    flags = ["-s", "-S", "-P", "-B", "-X", "utf8"]
+    return [interpreter().executable, *flags, "-c", _BOOT, str(fd)]
+
+
+def _mounts(limits: Limits) -> Mounts:
+    mounts = Mounts(interpreter())
+    mounts.bind(Path(inside.__file__).parent, f"{INSIDE}/inside")
+    mounts.arguments += ["--setenv", "PYTHONHASHSEED", "0"]
+    mounts.arguments += ["--size", str(limits.disk_mb << 20), "--tmpfs", "/tmp"]
+    return mounts
+
+
+def died(status: int | None) -> str:
+    """Why a process ended by itself: ``timeout`` (processor time), ``memory``, ``died``; "" for exit code 0."""
+    if status is None:
+        return "died"
+    if os.WIFSIGNALED(status):
+        return "timeout" if os.WTERMSIG(status) == signal.SIGXCPU else "died"
+    return "died" if os.waitstatus_to_exitcode(status) else ""

