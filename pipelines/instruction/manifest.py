@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -54,8 +55,10 @@ def _told(place: Place, step: Step) -> dict[str, Any]:
 
 
 def is_instruction_set(place: Place) -> bool:
-    """Whether a finished instruction dataset is here."""
-    return (read_json(place, MANIFEST) or {}).get("format") == FORMAT
+    """Whether a finished instruction dataset is here; what cannot be read is the command's own error to tell."""
+    with suppress(Exception):
+        return (read_json(place, MANIFEST) or {}).get("format") == FORMAT
+    return False
 
 
 def read_manifest(place: Place) -> dict[str, Any]:

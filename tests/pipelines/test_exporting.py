@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from columns.errors import InputError, OutputError
+from columns.errors import InputError, OutputError, RecipeError
 from columns.files import Place
-from pipelines.exporting import README, export, import_tokens
+from pipelines.exporting import README, SOURCE, export, import_tokens, keep_exports
+from pipelines.recipe import load_recipe
 from shards import PackConfig, ShardSet
 from shards.exports import FORMATS
-from tests.pipelines.building import build, command
+from tests.pipelines.building import RECIPE, build, command, recipe
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,28 @@ def test_an_export_of_an_import_has_a_small_card(tmp_path):
     import_tokens(str(tmp_path / "x.bin"), "bin", back, config, eot_id=0, vocab_size=9)
     assert export(back, "bin", Place(str(tmp_path / "out")))["train"].tokens == 5
     assert sorted((tmp_path / "out" / "train.bin").read_bytes()) == sorted((tmp_path / "x.bin").read_bytes())
+
+
+def test_a_recipe_keeps_exports_beside_its_shards(place, tmp_path):
+    source = [place.local.parent / "src"]
+    text = RECIPE + "exports: [bin, tfrecord]\n"
+    out = build(tmp_path, tmp_path / "out", source, text=text)
+    export(out, "tfrecord", Place(str(tmp_path / "asked")))
+    kept, asked = tmp_path / "out/exports/tfrecord", tmp_path / "asked"
+    assert {one.name: one.read_bytes() for one in asked.iterdir()} == {
+        one.name: one.read_bytes() for one in kept.iterdir() if one.name != SOURCE
+    }
+    assert keep_exports(out, ("bin", "tfrecord")) == []
+    (kept / SOURCE).write_bytes(b'{"shards": "of another build"}')
+    assert keep_exports(out, ("bin", "tfrecord")) == ["tfrecord"]
+    build(tmp_path, tmp_path / "out", source, text=RECIPE + "exports: [bin]\n")
+    assert not kept.exists()
+    assert (tmp_path / "out/exports/bin/train.bin").is_file()
+
+
+def test_a_recipe_cannot_ask_for_an_unknown_export(tmp_path):
+    with pytest.raises(RecipeError, match="exports: no format 'tfrecords'; formats: bin"):
+        load_recipe(recipe(tmp_path, RECIPE + "exports: [tfrecords]\n"))
 
 
 def test_refusals(place, tmp_path):
