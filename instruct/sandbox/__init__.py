@@ -4,6 +4,7 @@ The map::
 
     sandbox.py      Sandbox: judge, call and run on warm isolated interpreters
     trial.py        Trial, Verdict, Outcome, Calls, Returned, Script, Ran: what goes in and comes out
+    project.py      ProjectRun, ProjectResult, run_project: commands in a private copy of a source tree
     limits.py       Limits of one job
     isolation.py    isolation_problem: whether programs can be isolated here, tried once
     jobs.py         one job of each kind; channel.py: frames with a deadline; cell.py: one sandbox
@@ -13,6 +14,7 @@ The map::
 
 from instruct.sandbox.isolation import isolation_problem
 from instruct.sandbox.limits import Limits
+from instruct.sandbox.project import ProjectResult, ProjectRun, run_project
 from instruct.sandbox.sandbox import Sandbox
 from instruct.sandbox.trial import Calls, Outcome, Ran, Returned, Script, Trial, Verdict
 
@@ -20,6 +22,8 @@ __all__ = [
     "Calls",
     "Limits",
     "Outcome",
+    "ProjectResult",
+    "ProjectRun",
     "Ran",
     "Returned",
     "Sandbox",
@@ -27,4 +31,5 @@ __all__ = [
     "Trial",
     "Verdict",
     "isolation_problem",
+    "run_project",
 ]

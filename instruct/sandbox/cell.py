@@ -15,7 +15,7 @@ from columns.errors import EnvironmentProblem
 from instruct.sandbox import inside, syscalls
 from instruct.sandbox.inside import plain
 from instruct.sandbox.interpreter import interpreter
-from instruct.sandbox.launch import INSIDE, Mounts
+from instruct.sandbox.launch import INSIDE, Mounts, start
 from instruct.sandbox.limits import Limits
 
 _START_S = 30.0
@@ -87,14 +87,11 @@ class Cell:
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_START_S)
-        with theirs, tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as filtered:
-            filtered.write(syscalls.program(functions=False))
-            filtered.seek(0)
-            fds = (theirs.fileno(), filtered.fileno())
-            command = _mounts(self.limits).command(_program(theirs.fileno()), seccomp=filtered.fileno())
-            self._process = subprocess.Popen(
-                command, env={}, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=fds, cwd="/"
-            )
+        with theirs, tempfile.TemporaryFile() as errors:
+            self._process = start(
+                _mounts(self.limits), _program(theirs.fileno()), fds=[theirs.fileno()],
+                filtered=syscalls.program(functions=False), errors=errors.fileno(),
+            )  # fmt: skip
             theirs.close()
             try:
                 ours.send(self._config())

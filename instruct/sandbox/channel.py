@@ -6,6 +6,7 @@ import os
 import selectors
 import socket
 import time
+from typing import Any
 
 from instruct.sandbox.inside import plain
 
@@ -26,7 +27,7 @@ def send(sock: socket.socket, value: object, deadline: float) -> None:
     sock.sendall(len(data).to_bytes(4, "big") + data)
 
 
-def receive(sock: socket.socket, deadline: float, *, limit: int) -> object:
+def receive(sock: socket.socket, deadline: float, *, limit: int) -> Any:
     """Receive one frame of plain data, of at most ``limit`` bytes.
 
     Raises:

@@ -161,13 +161,14 @@ def ran(script: Script, cell: Cell) -> Ran:
     os.close(out)
     os.close(err)
     written, complained = (text.decode("utf-8", "replace") for text in texts)
-    return Ran(written, complained, problem or _ended(cell.end(), complained), problem == "output")
-
-
-def _ended(status: int | None, complained: str) -> str:
-    if status is None or os.WIFSIGNALED(status):
-        return died(status)
+    status = cell.end()
+    if problem or status is None or os.WIFSIGNALED(status):
+        return Ran(written, complained, problem or died(status), problem == "output")
     code = os.waitstatus_to_exitcode(status)
+    return Ran(written, complained, _ended(code, complained), truncated=False, exit_code=code)
+
+
+def _ended(code: int, complained: str) -> str:
     if code == 0:
         return ""
     if code == _SYNTAX:

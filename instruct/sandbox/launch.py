@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,10 +85,11 @@ def _mapped() -> tuple[int, int]:
 class Mounts:
     """What is seen inside: pairs of a host path and where it is, and bubblewrap's other arguments, in order."""
 
-    def __init__(self, interpreter: Interpreter) -> None:
-        self.binds: list[tuple[str, str, bool]] = [(path, path, False) for path in interpreter.visible]
+    def __init__(self, *interpreters: Interpreter) -> None:
+        visible = dict.fromkeys(path for each in interpreters for path in each.visible)
+        self.binds: list[tuple[str, str, bool]] = [(path, path, False) for path in visible]
         self.arguments: list[str] = []
-        for path in interpreter.hidden:
+        for path in dict.fromkeys(path for each in interpreters for path in each.hidden):
             self.arguments += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
         for name in _DEVICES:
             self.arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
@@ -139,3 +141,25 @@ class Mounts:
         drop = [setpriv, "--reuid", user, "--regid", user, "--clear-groups", "--"]
         inner = f"{_STAGE}/wrap/program/bin/{Path(wrap).name}"
         return [*outer, "--", *drop, *self._inner(inner, staged, program, seccomp)]
+
+
+def start(
+    mounts: Mounts,
+    program: Sequence[str],
+    *,
+    fds: Sequence[int],
+    filtered: bytes,
+    errors: int = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """Start a program under bubblewrap with these descriptors and no others, and an empty environment.
+
+    Bubblewrap's own words go to ``errors``. The kernel ends it all when the calling thread ends.
+    """
+    with tempfile.TemporaryFile() as rules:
+        rules.write(filtered)
+        rules.seek(0)
+        return subprocess.Popen(
+            mounts.command(program, seccomp=rules.fileno()),
+            env={}, cwd="/", stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+            pass_fds=(*fds, rules.fileno()),
+        )  # fmt: skip

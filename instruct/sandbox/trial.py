@@ -109,9 +109,11 @@ class Ran:
         problem: "", ``exception`` (it ended with another code than 0), ``timeout``, ``memory``, ``died``, ``output``
             (it wrote more than allowed, and was stopped) or ``syntax``.
         truncated: output was cut.
+        exit_code: the program's own word, which proves nothing; None where it did not end by itself.
     """
 
     stdout: str
     stderr: str
     problem: str
     truncated: bool
+    exit_code: int | None = None
