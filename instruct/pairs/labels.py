@@ -18,7 +18,9 @@ from instruct.pairs.rule import Condition, Joined, Rule
 
 Cells = Sequence[Any]
 
-_NUMBER = re.compile(r"(-?)[$€£]?(-?\d{1,15}(?:,\d{3}){0,5}(?:\.\d*)?(?:[eE][+-]?\d{1,3})?|-?\.\d+)(%?)")
+_NUMBER = re.compile(
+    r"(-?[$€£]?|[$€£]-)((?:[0-9]{1,15}(?:,[0-9]{3}){0,5}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)(%?)"
+)
 _ERROR = re.compile(r"#(?:[A-Z][A-Z0-9_/]*|DIV/0)[!?]?")
 
 
@@ -171,7 +173,7 @@ def number_of(cell: Any) -> float | None:
         found = _NUMBER.fullmatch(cell.strip())
         if not found:
             return None
-        number = float(found[2].replace(",", "")) * (-1 if found[1] else 1)
+        number = float(found[2].replace(",", "")) * (-1 if "-" in found[1] else 1)
         number = number / 100 if found[3] else number
     elif isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
         try:

@@ -65,7 +65,7 @@ def mask_names(name: str, data: bytes, coded: Coded, spans: Sequence[Span], conf
 def _covers(data: bytes, ends: np.ndarray, spans: Sequence[Span]) -> list[range]:
     """The tokens that cover each span exactly; an empty range where a token straddles its border."""
     last = ends.tolist()
-    first = [_after_spaces(data, start, end) for start, end in zip([0, *last[:-1]], last, strict=True)]
+    first = [_after_spaces(data, start, end) for start, end in zip([0, *last], last, strict=False)]
     starts = {start: at for at, (start, end) in enumerate(zip(first, last, strict=True)) if start < end}
     stops = {end: at for at, (start, end) in enumerate(zip(first, last, strict=True)) if start < end}
     return [

@@ -27,8 +27,8 @@ MOST_DEPTH = 64
 
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z]+")
-_COLUMN = re.compile(r"c\s*\[\s*(\d{1,6})\s*\]", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?")
+_COLUMN = re.compile(r"c\s*\[\s*([0-9]{1,6})\s*\]", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'|\"((?:[^\"]|\"\")*)\"")
 _PARENTHESIS = re.compile(r"[()]")
 _HINTS = "expected a rule such as GreaterThan(3)"

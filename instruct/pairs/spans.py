@@ -44,7 +44,7 @@ def name_spans(code: str, lang: str) -> list[Span] | None:
         return None
     is_name = _is_python if lang == PYTHON else _is_bash
     found = (node for node, parent in nodes(tree) if is_name(node, parent, data))
-    return [Span(node.start_byte, node.end_byte) for node in found]
+    return [Span(node.start_byte, node.end_byte) for node in found if node.start_byte < node.end_byte]
 
 
 def _rule_spans(code: str) -> list[Span] | None:
@@ -59,7 +59,7 @@ def _is_python(node: tree_sitter.Node, _parent: str, data: bytes) -> bool:
 
 
 def _is_bash(node: tree_sitter.Node, parent: str, data: bytes) -> bool:
-    if node.child_count or node.start_byte == node.end_byte:
+    if node.child_count:
         return False
     if not node.is_named:
         return _is_word(node, data)
