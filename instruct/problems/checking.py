@@ -128,8 +128,8 @@ def _flat(body: Sequence[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]] | N
 
     What prepares must stand before all assertions that could read it, and no name may be assigned twice.
     """
-    prepares = [node for node in body if isinstance(node, _PREPARES)]
-    asserts = [node for node in body if isinstance(node, ast.Assert)]
+    prepares: list[ast.stmt] = [node for node in body if isinstance(node, _PREPARES)]
+    asserts: list[ast.stmt] = [node for node in body if isinstance(node, ast.Assert)]
     texts = [node for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
     names = [name for node in prepares for name in _assigned(node)]
     flat = len(prepares) + len(asserts) + len(texts) == len(body) and len(set(names)) == len(names)

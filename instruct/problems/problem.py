@@ -16,7 +16,13 @@ CONTEST, CI, PACKAGE, SUITE = "contest", "ci", "package", "suite"
 FORMATS, SOURCES = (REPR, STDIN), (CONTEST, CI, PACKAGE, SUITE)
 
 _TEXTS = pa.list_(pa.field("item", pa.large_string()))
-_CASE = pa.struct([pa.field("stdin", pa.large_string()), pa.field("stdout", pa.large_string())])
+_CASE = pa.struct(
+    [
+        pa.field("stdin", pa.large_string()),
+        pa.field("stdout", pa.large_string()),
+        pa.field("shown", pa.bool_()),
+    ]
+)
 
 
 def _field(name: str, kind: pa.DataType, about: str) -> pa.Field:
@@ -34,13 +40,22 @@ PROBLEM = pa.schema(
         _field("prompt", pa.large_string(), "imports, signature and docstring; a program's is its docstring"),
         _field("entry_point", pa.string(), "the function that the tests call; '' for a program"),
         _field("canonical_solution", pa.large_string(), "what follows the prompt; '' where none is known"),
-        _field("solutions", _TEXTS, "further answers that are said to be right, whole programs"),
-        _field("wrong", _TEXTS, "answers that are said to be wrong, whole programs"),
+        _field("solutions", _TEXTS, "further answers that are said to be right, as canonical_solution"),
+        _field("wrong", _TEXTS, "answers that are said to be wrong, as canonical_solution"),
         _field("setup", pa.large_string(), "Python that the tests need, run once before them"),
+        _field(
+            "harness",
+            pa.large_string(),
+            "Python put after an answer, where tests need more than its function",
+        ),
         _field("tests", _TEXTS, "io_format repr: blocks of statements, each passed or failed alone"),
-        _field("cases", pa.list_(_CASE), "io_format stdin: what a program reads, and what it is to print"),
+        _field(
+            "cases",
+            pa.list_(_CASE),
+            "io_format stdin: what a program reads and prints; shown: in the statement",
+        ),
         _field("io_format", pa.string(), "repr: literals in assertions; stdin: a program's input and output"),
-        _field("tests_from", pa.string(), "traced, statement, wrong_solutions or published"),
+        _field("tests_from", pa.string(), "traced, statement, wrong_solutions (chosen by them) or published"),
         _field("n_tests", pa.int32(), "tests or cases"),
         _field("verify_runs", pa.int32(), "runs of the solution that passed every test; null: not run"),
         _field("n_samples", pa.int32(), "samples of a model that were run; null: none yet"),
@@ -54,8 +69,8 @@ PROBLEM = pa.schema(
 )
 
 _EMPTY: Mapping[str, Any] = {
-    "prompt": "", "entry_point": "", "canonical_solution": "", "solutions": [], "wrong": [], "setup": "", "tests": [],
-    "cases": [], "io_format": REPR,
+    "prompt": "", "entry_point": "", "canonical_solution": "", "solutions": [], "wrong": [], "setup": "", "harness": "",
+    "tests": [], "cases": [], "io_format": REPR,
 }  # fmt: skip
 
 
