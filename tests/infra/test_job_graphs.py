@@ -37,7 +37,7 @@ from tests.pipelines.corpus import write_tree
 from tests.pipelines.test_everything import EVERYTHING, OWN, corpus
 
 pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs thresher[gcp]")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/thresher/thresher:0.1.0"
 OPTIONS = (

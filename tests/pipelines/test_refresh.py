@@ -137,7 +137,7 @@ EXACT = GIVEN.replace("verify: jaccard", "verify: signature")
 @given(
     old=snapshots(), chain=st.lists(edits(8), min_size=2, max_size=2), text=st.sampled_from([GIVEN, EXACT])
 )
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_any_history_of_edits_gives_the_rebuilt_dataset(tmp_path_factory, old, chain, text):
     folder, files = tmp_path_factory.mktemp("edits"), old
     root = built(folder, "set", write(folder, "s0", files), text=text)
