@@ -1,0 +1,180 @@
+"""A line of shell from a CI file: a test command of Python, an installation, or neither.
+
+Nothing of it ever reaches a shell. A test command is turned into arguments for the interpreter (``-m pytest tests``),
+of which only those are kept that name tests or say how they are collected.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+__all__ = ["Line", "read_line"]
+
+CHARS = 2_000
+_ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
+_PYTHON = re.compile(r"(?:.*[/\\])?(?:python|pypy)[\d.]*(?:\.exe)?|\{env_?python\}|\{envpython\}|py")
+_SUBSTITUTION = re.compile(r"\$\{\{.*?\}\}")
+_POSARGS = re.compile(r"\{posargs(?::((?:[^{}]|\{[^{}]*\})*))?\}")
+_HERE = re.compile(r"\{(?:toxinidir|tox_root|env_site_packages_dir|envsitepackagesdir)\}/?")
+_PREFIXES = ("poetry run", "pipenv run", "uv run", "pdm run", "hatch run", "rye run", "xvfb-run", "time", "env", "sudo",
+             "command", "exec", "-")  # fmt: skip
+_WITH_VALUE = frozenset({"-k", "-m", "-c", "-o", "-p", "-n", "-W", "-s", "--ignore", "--deselect", "--import-mode",
+                         "--python", "--with", "-t", "--top-level-directory", "--start-directory", "--pattern",
+                         "--cov-report", "--cov", "--cov-config", "--junitxml", "--timeout", "--source", "--rcfile",
+                         "--extra", "--group", "--include", "--omit", "--durations", "--maxfail", "--tb"})  # fmt: skip
+_PYTEST = ("-k", "-m", "--ignore", "--deselect", "--import-mode", "--doctest-modules", "--pyargs", "--doctest-glob")
+_UNITTEST = ("-s", "-p", "-t", "-k", "--start-directory", "--pattern", "--top-level-directory")
+_RUNNERS = {"pytest": "pytest", "py.test": "pytest", "nosetests": "pytest", "nose2": "pytest", "unittest": "unittest",
+            "nose": "pytest", "unittest2": "unittest", "trial": ""}  # fmt: skip
+_OTHERS = {
+    "make": "a Makefile is not followed", "nox": "nox runs the project's own noxfile", "bash": "a script of shell",
+    "sh": "a script of shell", "tox-gh": "no test command",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one command means.
+
+    ``argv``: arguments for the interpreter that run tests; ``tox``: it hands over to tox; ``needs``: requirements that
+    it installs; ``files``: files of requirements; ``why`` it is none of these; ``left_out``: options not taken over.
+    """
+
+    argv: tuple[str, ...] = ()
+    tox: bool = False
+    needs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    why: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+def read_line(text: str) -> list[Line]:
+    """The commands of a line (``a && b``), each read by itself. Never raises.
+
+    >>> read_line("pip install -r dev.txt six && coverage run -m pytest -n auto {posargs:tests}")[1].argv
+    ('-m', 'pytest', 'tests')
+    """
+    if len(text) > CHARS:
+        return [Line(why="a very long line")]
+    text = _POSARGS.sub(lambda match: match[1] or "", _SUBSTITUTION.sub("", text))
+    text = _HERE.sub("./", text)
+    try:
+        lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words = list(lexer)
+    except ValueError:
+        return [Line(why="quotes that do not close")]
+    found: list[list[str]] = [[]]
+    for word in words:
+        if set(word) <= set("();<>|&"):
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [_read(one) for one in found if one]
+
+
+def _read(words: list[str]) -> Line:
+    words = _unwrapped(words)
+    if not words:
+        return Line(why="no command")
+    first, rest = words[0].rpartition("/")[2], words[1:]
+    if first in ("tox", "uvx") and ("tox" in words):
+        return Line(tox=True)
+    if first == "hatch" and rest[:1] == ["test"]:
+        return Line(argv=("-m", "pytest"))
+    if first in _RUNNERS:
+        return _tests(_RUNNERS[first], rest)
+    if first in ("pip", "pip3") or words[:2] == ["uv", "pip"]:
+        return _installs(rest[1:] if words[0] == "uv" else rest)
+    if _PYTHON.fullmatch(words[0]):
+        return _python(rest)
+    return Line(why=_OTHERS.get(first, "no test command"))
+
+
+def _unwrapped(words: list[str]) -> list[str]:
+    """A command without variables, runners and coverage before it."""
+    while words:
+        before = len(words)
+        while words and _ENVIRONMENT.match(words[0]):
+            words = words[1:]
+        for prefix in _PREFIXES:
+            parts = prefix.split()
+            if words[: len(parts)] == parts:
+                words = _after_options(words[len(parts) :])
+        if words and words[0].startswith("-") and len(words[0]) > 1:
+            words = [words[0][1:], *words[1:]]
+        if words[:2] == ["coverage", "run"]:
+            words = ["python", *_after_options(words[2:], keep="-m")]
+        if len(words) == before:
+            break
+    return words
+
+
+def _after_options(words: list[str], *, keep: str = "") -> list[str]:
+    while words and words[0].startswith("-") and words[0] != keep:
+        words = words[2:] if words[0] in _WITH_VALUE else words[1:]
+    return words
+
+
+def _python(rest: list[str]) -> Line:
+    """What comes behind ``python``."""
+    while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c"):
+        rest = rest[2:] if rest[0] in ("-W", "-X") else rest[1:]
+    if rest[:1] == ["-m"] and len(rest) > 1:
+        name, more = rest[1], rest[2:]
+        if name == "coverage":
+            return _read(["coverage", *more])
+        if name in ("pip", "tox"):
+            return _read([name, *more])
+        return _tests(_RUNNERS[name], more) if name in _RUNNERS else Line(why="no test command")
+    script = rest[0] if rest else ""
+    if script.endswith("setup.py"):
+        return Line(why="setup.py is not run")
+    if script.endswith(".py") and "test" in script and not script.startswith("/") and ".." not in script:
+        return Line(argv=(script.removeprefix("./"),))
+    return Line(why="no test command")
+
+
+def _tests(runner: str, words: list[str]) -> Line:
+    """Arguments of a test runner, without options that ask for plugins or write reports."""
+    if not runner:
+        return Line(why="a test runner that is not supported")
+    allowed = _PYTEST if runner == "pytest" else _UNITTEST
+    kept: list[str] = []
+    left: list[str] = []
+    while words:
+        name, _, given = words[0].partition("=")
+        size = 2 if name in _WITH_VALUE and not given and len(words) > 1 else 1
+        option = words[0].startswith("-")
+        own = name in allowed if option else _inside(words[0])
+        own = own and not any("{" in word or "$" in word for word in words[:size])
+        (kept if own else left).extend(words[:size])
+        words = words[size:]
+    if runner == "unittest" and not kept:
+        kept = ["discover"]
+    return Line(argv=("-m", runner, *(word.removeprefix("./") or "." for word in kept)), left_out=tuple(left))
+
+
+def _inside(path: str) -> bool:
+    return not path.startswith(("/", "~")) and ".." not in path.split("/")
+
+
+def _installs(words: list[str]) -> Line:
+    """Requirements of ``pip install``; the project itself (``.``, ``-e .``) is not one."""
+    if words[:1] != ["install"]:
+        return Line(why="no test command")
+    needs: list[str] = []
+    files: list[str] = []
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("-r", "--requirement", "-c", "--constraint"):
+            target = next(rest, "")
+            if word in ("-r", "--requirement") and _inside(target):
+                files.append(target)
+        elif word in ("-e", "--editable", "--target", "--prefix", "-i", "--python"):
+            next(rest, "")
+        elif re.match(r"[A-Za-z0-9][\w.\-]*(?:\[|[<>=!~;]|$)", word):
+            needs.append(word)
+    return Line(needs=tuple(needs), files=tuple(files))
