@@ -68,7 +68,7 @@ def _rows(place: Place, row: str) -> tuple[dict[str, Any], ...]:
 
 def _named(table: pa.Table, row: str) -> pa.ChunkedArray | pa.Array:
     """Which rows a person means: those whose id, or whose origin's id, ends so."""
-    mask: Any = pa.array([False] * table.num_rows)
+    mask: Any = pa.array([False] * table.num_rows, pa.bool_())
     for name in NAMED:
         if name in table.column_names and pa.types.is_string(table.schema.field(name).type):
             mask = pc.or_(mask, pc.fill_null(pc.ends_with(table.column(name), row), False))
