@@ -17,6 +17,7 @@ import numpy as np
 
 from columns.errors import InputError
 
+Ids = Sequence[int] | np.ndarray
 _HINT = "name a folder with CodeT5's vocab.json and merges.txt"
 
 
@@ -34,7 +35,7 @@ class Coder:
     ``pad_id`` and ``mask_id`` are ids that no text is encoded to.
     """
 
-    encode: Callable[[Sequence[str]], Sequence[Sequence[int]]]
+    encode: Callable[[Sequence[str]], Sequence[Ids]]
     widths: np.ndarray
     pad_id: int
     mask_id: int
@@ -49,7 +50,7 @@ class Coder:
         """
         return [self._one(text, ids) for text, ids in zip(texts, self.encode(texts), strict=True)]
 
-    def _one(self, text: str, ids: Sequence[int]) -> Coded:
+    def _one(self, text: str, ids: Ids) -> Coded:
         numbers = np.asarray(ids, np.int32)
         ends = np.cumsum(self.widths[numbers], dtype=np.int32)
         if int(ends[-1] if len(ends) else 0) != len(text.encode()):

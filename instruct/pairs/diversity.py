@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from rapidfuzz.distance import Levenshtein
+from columns.errors import EnvironmentProblem
 
 NGRAMS = (1, 2, 3, 4)
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -28,15 +28,18 @@ class Diversity(NamedTuple):
 def diversity(predictions: Sequence[str]) -> Diversity:
     """Measure one sentence's predictions; ``distances`` has n (n − 1) / 2 numbers from 0 to 1.
 
-    Costs quadratic time in their lengths for the distances, some 10 µs for two of 100 characters.
+    Costs quadratic time in their lengths for the distances. `EnvironmentProblem` where rapidfuzz is not installed.
 
     >>> diversity(["ls -l", "ls -a"])
     Diversity(distinct=(0.6666666666666666, 0.75, 1.0, None), distances=(0.2,))
     """
+    try:
+        from rapidfuzz.distance.Levenshtein import normalized_distance
+    except ModuleNotFoundError as error:
+        hint = "pip install 'thresher[instruct]'"
+        raise EnvironmentProblem("diversity: the package rapidfuzz is not installed", hint=hint) from error
     tokens = [_TOKEN.findall(text) for text in predictions]
-    distances = tuple(
-        Levenshtein.normalized_distance(one, other) for one, other in combinations(predictions, 2)
-    )
+    distances = tuple(normalized_distance(one, other) for one, other in combinations(predictions, 2))
     return Diversity(tuple(_distinct(tokens, n) for n in NGRAMS), distances)
 
 

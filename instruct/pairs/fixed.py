@@ -31,27 +31,23 @@ def ids_type(length: int) -> pa.DataType:
 
 
 def padded(rows: Sequence[Coded | None], length: int, pad_id: int) -> pa.Array:
-    """Ids of texts as a column of one length; null for a text that has more tokens, and for None.
+    """Ids of texts as a column of one length; all padding for a text that has more tokens, and for None.
+
+    No null: Parquet keeps no null list of a fixed size.
 
     >>> one = Coded(np.array([5, 6], np.int32), np.array([1, 2], np.int32))
     >>> padded([one, None], 3, 0).to_pylist()
-    [[5, 6, 0], None]
+    [[5, 6, 0], [0, 0, 0]]
     """
-    fits = np.array([row is not None and len(row.ids) <= length for row in rows], bool)
     values = np.full((len(rows), length), pad_id, np.int32)
     for at, row in enumerate(rows):
-        if row is not None and fits[at]:
+        if row is not None and len(row.ids) <= length:
             values[at, : len(row.ids)] = row.ids
-    return _lists(values, fits)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), length)
 
 
 def pad_mask(rows: Sequence[Coded | None], length: int) -> pa.Array:
-    """Where the padding is: ``fixed_size_list<bool>[length]``, true for a pad; null as in `padded`."""
-    fits = np.array([row is not None and len(row.ids) <= length for row in rows], bool)
-    counts = np.array([len(row.ids) if row is not None else 0 for row in rows], np.int64)
-    return _lists(np.arange(length)[None, :] >= counts[:, None], fits)
-
-
-def _lists(values: np.ndarray, fits: np.ndarray) -> pa.Array:
-    flat = pa.array(values.reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1], mask=pa.array(~fits))
+    """Where the padding of `padded` is: ``fixed_size_list<bool>[length]``, true for a pad."""
+    sizes = [0 if row is None or len(row.ids) > length else len(row.ids) for row in rows]
+    values = np.arange(length)[None, :] >= np.array(sizes, np.int64)[:, None]
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), length)

@@ -29,7 +29,7 @@ class Span(NamedTuple):
 def name_spans(code: str, lang: str) -> list[Span] | None:
     """The spans of identifiers and keywords, in order and apart; None for a snippet too long to be parsed.
 
-    Never raises; code that does not parse has the spans that were recognised. Costs about 10 MB/s, and less than a
+    Never raises; code that does not parse has the spans that were recognised. Costs about 1 MB/s, and less than a
     second for the worst text of the greatest length.
 
     >>> code = "for x in y: f(x)"

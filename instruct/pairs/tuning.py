@@ -33,9 +33,15 @@ def tuning_schema(length: int = 128) -> pa.Schema:
             _field("n_nl", pa.int32(), "tokens of the sentence"),
             _field("n_code", pa.int32(), "tokens of the code"),
             _field(
-                "nl_ids", ids_type(length), "ids of the sentence, padded at the end; null: it does not fit"
+                "nl_ids",
+                ids_type(length),
+                "ids of the sentence, padded at the end; all padding: it does not fit",
             ),
-            _field("code_ids", ids_type(length), "ids of the code, padded at the end; null: it does not fit"),
+            _field(
+                "code_ids",
+                ids_type(length),
+                "ids of the code, padded at the end; all padding: it does not fit",
+            ),
             _field("nl_pad_mask", flags, "true where nl_ids is padding"),
             _field("pad_mask", flags, "true where code_ids is padding"),
             _field("dropped", pa.string(), "the first rule that leaves the pair out; null: kept"),
@@ -48,8 +54,8 @@ def tuning_records(
 ) -> tuple[pa.Table, Counter[str]]:
     """Marked pairs as records, row by row: ``MARKED[n] -> tuning_schema(length)[n]``, and counts by language and rule.
 
-    A pair whose sentence or code has more tokens than fit is marked, and the side that does not fit has no ids: nothing
-    is cut. Pairs that are dropped already have none either.
+    A pair whose sentence or code has more tokens than fit is marked, and the side that does not fit is all padding:
+    nothing is cut. Pairs that are dropped already are all padding too.
     """
     length, rows = config.length, marked.to_pylist()
     sentences = _coded(coder, [None if row["dropped"] else row["nl"] for row in rows])

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from instruct.pairs import Coder, byte_level_coder
 from tokenizers.pre_tokenizers import ByteLevel
+
+from instruct.pairs import Coder, byte_level_coder
 
 SPECIALS = ["<pad>", "<s>", "</s>", "<unk>", "<mask>"]
 MERGES = ["f o", "fo r", "Ġ i", "Ġi n", "Ġ x", "l s", "o r", "Ġ -", "T o", "To p", "( )"]

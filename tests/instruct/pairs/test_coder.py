@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from instruct.pairs import Coder, byte_level_coder
 
 from columns.errors import InputError
+from instruct.pairs import Coder, byte_level_coder
 from tests.instruct.pairs.conftest import write_vocabulary
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), max_size=4)

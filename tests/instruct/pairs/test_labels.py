@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from instruct.pairs.labels import number_of, row_labels, same_labels
 from instruct.pairs.parser import parse_rule
 

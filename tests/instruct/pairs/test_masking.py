@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from instruct.pairs import BASH, EXCEL, PYTHON, Coded, MaskConfig, mask_names, name_spans
 from instruct.pairs.spans import Span
 from instruct.pairs.trees import MOST_BYTES

@@ -5,12 +5,12 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from columns.errors import EnvironmentProblem, InputError
 from instruct.pairs import BASH, EXCEL, PYTHON, measure_predictions, template_of, validity
 from instruct.pairs.diversity import diversity
 from instruct.pairs.pair import MOST_CHARS
 from instruct.pairs.trees import MOST_BYTES
-
-from columns.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -258,3 +258,9 @@ def test_the_interpreter_s_recursion_limit_is_left_alone():
     before = sys.getrecursionlimit()
     validity("(" * 4000, PYTHON)
     assert sys.getrecursionlimit() == before
+
+
+def test_without_rapidfuzz_the_cure_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rapidfuzz.distance.Levenshtein", None)
+    with pytest.raises(EnvironmentProblem, match=r"thresher\[instruct\]"):
+        diversity(["a", "b"])

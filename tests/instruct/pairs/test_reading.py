@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from columns.errors import InputError
 from instruct.pairs import BASH, EXCEL, PAIR, PYTHON, read_pairs, read_snippets
 from instruct.pairs.pair import MOST_CHARS, checked_texts, pair_batches
 from instruct.pairs.prose import MOST_SHEET
-
-from columns.errors import InputError
 
 CONALA = [
     {"question_id": 1, "intent": "how to add", "rewritten_intent": "add `a` and `b`", "snippet": "a + b"},

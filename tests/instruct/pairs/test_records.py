@@ -1,11 +1,24 @@
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from instruct.pairs import (
-    BASH, EXCEL, PAIR, PYTHON, FixedConfig, MaskConfig, mark_pairs, mark_snippets, name_spans, pretraining_records,
-    pretraining_schema, tuning_records, tuning_schema,
+    BASH,
+    EXCEL,
+    PAIR,
+    PYTHON,
+    FixedConfig,
+    MaskConfig,
+    mark_pairs,
+    mark_snippets,
+    name_spans,
+    pretraining_records,
+    pretraining_schema,
+    tuning_records,
+    tuning_schema,
 )  # fmt: skip
 from instruct.pairs.pair import pair_batches
 
@@ -34,9 +47,9 @@ def test_pairs_are_padded_at_the_end_and_long_ones_are_marked_not_cut(byte_coder
     assert rows[0]["nl_ids"] == [*b"list", *[256] * 4]
     assert rows[0]["pad_mask"] == [*[False] * 5, *[True] * 3]
     assert [row["dropped"] for row in rows] == [None, "nl_overlong", "code_overlong", None, "no_nl", None]
-    assert (rows[1]["nl_ids"], rows[1]["n_nl"], rows[1]["code_ids"][:3]) == (None, 15, [*b"pwd"])
-    assert (rows[2]["code_ids"], rows[2]["pad_mask"], rows[2]["n_code"]) == (None, None, 11)
-    assert (rows[4]["nl_ids"], rows[4]["n_nl"], rows[4]["valid"]) == (None, None, None)
+    assert (rows[1]["nl_ids"], rows[1]["n_nl"], rows[1]["code_ids"][:3]) == ([256] * 8, 15, [*b"pwd"])
+    assert (rows[2]["code_ids"], rows[2]["pad_mask"], rows[2]["n_code"]) == ([256] * 8, [True] * 8, 11)
+    assert (rows[4]["nl_ids"], rows[4]["n_nl"], rows[4]["valid"]) == ([256] * 8, None, None)
     assert [row["valid"] for row in rows] == [True, True, True, False, None, True]
     assert counts == {
         "bash: train": 2, "bash: nl_overlong": 1, "bash: code_overlong": 1, "bash: no_nl": 1, "bash: invalid, kept": 1,
@@ -64,14 +77,12 @@ def test_records_have_one_length_pads_only_at_the_end_and_give_back_the_text(byt
         sides = (("nl", "nl_ids", "nl_pad_mask"), ("code", "code_ids", "pad_mask"))
         for side, ids, mask in sides if row["n_nl"] is not None else ():
             text = row[side].encode()
-            assert (row[ids] is None) == (row[mask] is None) == (len(text) > length)
-            if row[ids] is not None:
-                assert len(row[ids]) == len(row[mask]) == length
-                assert row[mask] == sorted(row[mask])
-                assert bytes(one for one, pad in zip(row[ids], row[mask], strict=True) if not pad) == text
-                assert {one for one, pad in zip(row[ids], row[mask], strict=True) if pad} <= {256}
-        fits = row["nl_ids"] is not None and row["code_ids"] is not None
-        assert fits or row["dropped"]
+            assert len(row[ids]) == len(row[mask]) == length
+            assert row[mask] == sorted(row[mask])
+            held = bytes(one for one, pad in zip(row[ids], row[mask], strict=True) if not pad)
+            assert held == (text if len(text) <= length else b"")
+            assert {one for one, pad in zip(row[ids], row[mask], strict=True) if pad} <= {256}
+            assert row["dropped"] or held
 
 
 SNIPPETS = [
@@ -91,7 +102,8 @@ def test_every_snippet_is_a_record_of_each_task(byte_coder):
     rows = {row["id"]: row for row in table.to_pylist()}
     assert list(rows) == [f"{number}/{task}" for number in range(5) for task in ("gen", "cpd")]
     assert {row["id"]: row["dropped"] for row in rows.values() if row["dropped"]} == {
-        "2/cpd": "nothing_to_mask", "3/gen": "overlong", "3/cpd": "overlong", "4/gen": "duplicate", "4/cpd": "duplicate",
+        "2/cpd": "nothing_to_mask", "3/gen": "overlong", "3/cpd": "overlong", "4/gen": "duplicate",
+        "4/cpd": "duplicate",
     }  # fmt: skip
     cpd = rows["0/cpd"]
     assert cpd["mask_positions"] == [0, 1, 2, 4, 6, 7, 9, 12, 14]
@@ -101,9 +113,13 @@ def test_every_snippet_is_a_record_of_each_task(byte_coder):
         *[256] * 4,
     ]
     assert (cpd["n_spans"], cpd["n_masked"], cpd["n_straddled"]) == (6, 6, 0)
-    assert (rows["0/gen"]["cpd_input_ids"], rows["0/gen"]["mask_positions"]) == (None, [])
+    assert (rows["0/gen"]["cpd_input_ids"], rows["0/gen"]["mask_positions"]) == ([256] * 20, [])
     assert rows["0/gen"]["code_ids"] == cpd["code_ids"]
-    assert (rows["3/gen"]["n_code"], rows["3/gen"]["code_ids"], rows["4/gen"]["n_code"]) == (30, None, None)
+    assert (rows["3/gen"]["n_code"], rows["3/gen"]["code_ids"], rows["4/gen"]["n_code"]) == (
+        30,
+        [256] * 20,
+        None,
+    )
     assert counts["python: cpd nothing_to_mask"] == counts["bash: gen kept"] == 1
     assert counts["n_masked"] == 8
 
@@ -152,6 +168,17 @@ def test_records_of_parts_are_the_parts_of_the_records(codet5):
     pairs = marked(PAIRS)
     halves = [tuning_records(half, codet5)[0] for half in (pairs.slice(0, 3), pairs.slice(3))]
     assert pa.concat_tables(halves).equals(tuning_records(pairs, codet5)[0])
+
+
+def test_records_come_back_from_parquet_as_they_were(codet5, tmp_path):
+    for number, table in enumerate(
+        [
+            tuning_records(marked(PAIRS), codet5)[0],
+            pretraining_records(marked(SNIPPETS, sentences=False), codet5)[0],
+        ]
+    ):
+        pq.write_table(table, tmp_path / f"{number}.parquet")
+        assert pq.read_table(tmp_path / f"{number}.parquet").equals(table)
 
 
 def test_nothing_gives_nothing(codet5):

@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from instruct.pairs.parser import MOST_CHARS, MOST_DEPTH, parse_rule
 from instruct.pairs.rule import ALIASES, CONDITIONS, Condition, Joined, print_rule, stands_bare
 
