@@ -16,7 +16,7 @@ A task flows: seed -> evolved in each round -> marked by rules -> `instruct.rank
 
 from instruct.evolve.cleaning import CLEANED, RULES, CleaningConfig, clean, is_refusal, normalised
 from instruct.evolve.evolving import EVOLVED, EvolveConfig, evolve, seed_prompts
-from instruct.evolve.leaking import LeakCheck
+from instruct.evolve.leaking import LeakCheck, LeakConfig
 from instruct.evolve.methods import FORBIDDEN, METHODS, chosen_method, evolve_prompt
 from instruct.evolve.nearness import jaccard, near_duplicates, shingles
 from instruct.evolve.seeds import SEED, read_seeds, seed_table
@@ -31,6 +31,7 @@ __all__ = [
     "CleaningConfig",
     "EvolveConfig",
     "LeakCheck",
+    "LeakConfig",
     "chosen_method",
     "clean",
     "evolve",

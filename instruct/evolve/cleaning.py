@@ -11,11 +11,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from columns.errors import RecipeError
 from instruct.evolve.evolving import EVOLVED
 from instruct.evolve.methods import FORBIDDEN
 from instruct.evolve.nearness import near_duplicates, shingles
@@ -55,27 +54,24 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class CleaningConfig:
-    """Which rules apply, and their limits. ``suites`` and ``rule`` are those of the leak check."""
+    """Which rules apply, and their limits."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     rules: tuple[str, ...] = tuple(RULES)
     min_words: int = 5
     max_tokens: int = 8192
     near_words: int = 3
     near_threshold: float = 0.7
-    suites: tuple[str, ...] = ("humaneval",)
-    rule: str = "thresher"
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.rules if name not in RULES]
         if unknown:
-            raise RecipeError(
-                f"cleaning.rules: no such rule: {unknown[0]}", hint=f"rules: {', '.join(RULES)}"
-            )
-        if not 0 < self.near_threshold <= 1 or self.near_words < 1:
-            raise RecipeError(
-                f"cleaning: near_threshold {self.near_threshold}, near_words {self.near_words}",
-                hint="expected over 0 to 1, and at least 1",
-            )
+            raise ValueError(f"rules: expected some of {', '.join(RULES)}, got {unknown[0]}")
+        if not 0 < self.near_threshold <= 1:
+            raise ValueError(f"near_threshold: expected over 0, at most 1, got {self.near_threshold}")
+        if self.near_words < 1:
+            raise ValueError(f"near_words: expected at least 1, got {self.near_words}")
 
 
 def clean(

@@ -6,11 +6,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
-from columns.errors import RecipeError
 from instruct.evolve.methods import FORBIDDEN, METHODS, chosen_method, evolve_prompt
 from instruct.models import Answer, ModelConfig, Prompt
 
@@ -42,6 +41,8 @@ class Answering(Protocol):
 class EvolveConfig:
     """Rounds, the methods that are drawn from, and the salt of the draw; ``keep_seeds``: the seeds are tasks, too."""
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     rounds: int = 3
     methods: tuple[str, ...] = tuple(METHODS)
     seed: int = 0
@@ -50,12 +51,9 @@ class EvolveConfig:
     def __post_init__(self) -> None:
         unknown = [name for name in self.methods if name not in METHODS]
         if unknown or not self.methods:
-            raise RecipeError(
-                f"evolve.methods: no such method: {unknown[0] if unknown else 'none named'}",
-                hint=f"expected some of {', '.join(METHODS)}",
-            )
+            raise ValueError(f"methods: expected some of {', '.join(METHODS)}, got {', '.join(self.methods)}")
         if not 0 <= self.rounds <= 20:
-            raise RecipeError(f"evolve.rounds is {self.rounds}", hint="expected 0 to 20")
+            raise ValueError(f"rounds: expected 0 to 20, got {self.rounds}")
 
 
 def evolve(seeds: pa.Table, model: Answering, config: EvolveConfig) -> tuple[pa.Table, Counter[str]]:

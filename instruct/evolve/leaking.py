@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pyarrow as pa
 
@@ -11,21 +13,33 @@ from contamination import ContaminationConfig, TaskGrams, contaminated, evidence
 from contamination.commonness import Common
 
 
-class LeakCheck:
-    """Benchmark suites, read once; then texts are asked about.
+@dataclass(frozen=True)
+class LeakConfig:
+    """Benchmark suites, named as everywhere (``humaneval``, ``mbpp:PATH``, ``codereval:PATH``, ``leetcode:PATH``).
 
-    ``suites`` are named as everywhere (``humaneval``, ``mbpp:PATH``, ``codereval:PATH``, ``leetcode:PATH``); no suite
-    finds nothing. Raises `InputError` for one that cannot be read.
+    ``rule`` is a preset of `contamination`.
     """
 
-    def __init__(self, suites: Sequence[str], rule: str = "thresher") -> None:
-        self.config = ContaminationConfig(suites=tuple(suites), rule=rule)
-        self._index: TaskGrams | None = self.config.index() if suites else None
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    suites: tuple[str, ...] = ("humaneval",)
+    rule: str = "thresher"
+
+
+class LeakCheck:
+    """The tasks of suites, read once; then texts are asked about. No suite finds nothing.
+
+    `InputError` for a suite that cannot be read.
+    """
+
+    def __init__(self, config: LeakConfig) -> None:
+        self.config = ContaminationConfig(suites=config.suites, rule=config.rule)
+        self._index: TaskGrams | None = self.config.index() if config.suites else None
 
     def tasks(self, texts: Sequence[str]) -> list[list[str]]:
         """The tasks found in each text, as ``suite/task``, sorted.
 
-        >>> LeakCheck(()).tasks(["def f(): pass"])
+        >>> LeakCheck(LeakConfig(())).tasks(["def f(): pass"])
         [[]]
         """
         if self._index is None or not texts:

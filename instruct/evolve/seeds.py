@@ -27,24 +27,25 @@ _MAX_FILE = 1 << 30
 _FIELDS = ("instruction", "input", "output")
 
 
-def read_seeds(path: str | Path) -> pa.Table:
-    """The instructions of a file as `SEED` rows: a JSON list of ``{instruction, input, output}``, or JSON lines of it.
+def read_seeds(*paths: str | Path) -> pa.Table:
+    """The instructions of files as `SEED` rows: JSON lists of ``{instruction, input, output}``, or JSON lines of it.
 
     The layout of CodeAlpaca (sahil280114/codealpaca, data/code_alpaca_20k.json). A row that is no such object is
     marked ``malformed``, one without an instruction ``empty``; equal rows get ids that end in -2, -3 and so on.
     `InputError` for a file that cannot be read or is no JSON at all.
     """
-    place = Path(path)
-    return seed_table(place.name, _items(place))
+    seen: Counter[str] = Counter()
+    tables = [seed_table(Path(path).name, _items(Path(path)), seen) for path in paths]
+    return pa.concat_tables(tables) if tables else SEED.empty_table()
 
 
-def seed_table(name: str, items: Iterable[Any]) -> pa.Table:
-    """Parsed items as `SEED` rows; ``name`` is what ``source`` calls the file.
+def seed_table(name: str, items: Iterable[Any], seen: Counter[str] | None = None) -> pa.Table:
+    """Parsed items as `SEED` rows; ``name`` is what ``source`` calls the file, ``seen`` counts texts of files before.
 
     >>> seed_table("a.json", [{"instruction": "Add.", "input": "1 2"}, 7])["dropped"].to_pylist()
     [None, 'malformed']
     """
-    seen: Counter[str] = Counter()
+    seen = Counter() if seen is None else seen
     rows = [_row(f"{name}:{number}", item, seen) for number, item in enumerate(items, 1)]
     return pa.Table.from_pylist(rows, schema=SEED)
 

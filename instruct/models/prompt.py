@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import ClassVar
 
 import orjson
-
-from columns.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -16,11 +15,13 @@ class ModelConfig:
 
     ``model`` is the name that the endpoint knows. ``samples`` answers are asked for each prompt, one request each:
     sample i is asked with the seed ``seed + i``, so an answer can be asked again alone, and endpoints without a
-    choice of several answers can be used. `RecipeError` for values that no endpoint takes.
+    choice of several answers can be used. `ValueError` for values that no endpoint takes.
 
     >>> ModelConfig("code-model", temperature=0.2, top_p=0.95, max_tokens=512, seed=0).samples
     1
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     model: str
     temperature: float
@@ -38,11 +39,11 @@ class ModelConfig:
             ("max_tokens", self.max_tokens, self.max_tokens >= 1, "at least 1"),
             ("seed", self.seed, 0 <= self.seed < 1 << 31, "0 to 2^31 - 1"),
             ("stop", self.stop, len(self.stop) <= 4, "at most 4 texts"),
-            ("samples", self.samples, 1 <= self.samples <= 1000, "1 to 1000"),
+            ("samples", self.samples, 1 <= self.samples <= 100_000, "1 to 100,000"),
         )
         for name, value, holds, expected in checks:
             if not holds:
-                raise RecipeError(f"model: {name} is {value!r}", hint=f"expected {expected}")
+                raise ValueError(f"{name}: expected {expected}, got {value!r}")
 
 
 @dataclass(frozen=True)

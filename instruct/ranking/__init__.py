@@ -36,6 +36,7 @@ from instruct.ranking.responses import (
 )
 from instruct.ranking.unittests import (
     TESTED,
+    UnitTestConfig,
     parse_unit_tests,
     unit_test_prompt,
     unit_test_prompts,
@@ -54,6 +55,7 @@ __all__ = [
     "Judge",
     "RankingConfig",
     "ResponseConfig",
+    "UnitTestConfig",
     "defined",
     "docstring",
     "evaluation_prompt",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from columns.errors import RecipeError
 from instruct.ranking.responses import OUTCOMES, STUDENT, TEACHER
+from instruct.sandbox import Outcome
 
 PAIR = pa.schema(
     [
@@ -38,6 +38,7 @@ DROPS: Mapping[str, str] = {
     "no_student": "the student gave no answer",
     "teacher_worse": "the student's best answer scores higher than the teacher's best",
     "no_chosen": "the teacher's best answer scores below min_teacher",
+    "leak": "a benchmark's task is in the task and the teacher's code",
     "same": "both answers have the same code",
 }
 """Why a pair is dropped."""
@@ -52,6 +53,8 @@ class RankingConfig:
     the score that the teacher's answer must reach to be trained on.
     """
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     scores: tuple[float, float, float, float] = (0.0, 1.0, 2.0, 3.0)
     tie: float = 0.5
     min_teacher: float = 0.0
@@ -59,11 +62,9 @@ class RankingConfig:
     def __post_init__(self) -> None:
         steps = [after - before for before, after in zip(self.scores, self.scores[1:], strict=False)]
         if len(self.scores) != len(OUTCOMES) or min(steps) <= 0:
-            raise RecipeError(f"ranking.scores: {self.scores}", hint="expected four ascending numbers")
+            raise ValueError(f"scores: expected four ascending numbers, got {self.scores}")
         if not 0 <= self.tie < min(steps):
-            raise RecipeError(
-                f"ranking.tie is {self.tie}", hint="expected 0 or more, and less than a step of the scores"
-            )
+            raise ValueError(f"tie: expected 0 or more, and less than a step of the scores, got {self.tie}")
 
     def score(self, outcome: str) -> float:
         """The score of an outcome.
@@ -71,18 +72,21 @@ class RankingConfig:
         >>> RankingConfig().score("some_pass")
         2.0
         """
-        return self.scores[OUTCOMES.index(outcome)]
+        return self.scores[Outcome(outcome).rank]
 
 
 def pairs(
-    tested: Iterable[Mapping[str, Any]], answers: Iterable[Mapping[str, Any]], config: RankingConfig
+    tested: Iterable[Mapping[str, Any]],
+    answers: Iterable[Mapping[str, Any]],
+    config: RankingConfig,
+    leaks: Callable[[Sequence[str]], list[list[str]]],
 ) -> tuple[pa.Table, Counter[str]]:
     """The teacher's best answer with each of the student's, as `PAIR` rows, task by task.
 
     ``tested`` are `TESTED` rows, ``answers`` `RESPONSE` rows with outcomes. Best: the highest score, of equal ones
     the first sample. A task whose teacher scores below the student is dropped as a whole; on a tie the teacher ranks
-    higher (PanGu-Coder2, section 3.4). A task without a pair has one row that says why. Counts: rows kept by reason,
-    and dropped by rule.
+    higher (PanGu-Coder2, section 3.4). A task without a pair has one row that says why. ``leaks`` names benchmark
+    tasks in texts. Counts: rows kept by reason, and dropped by rule.
     """
     by_task: dict[str, list[Mapping[str, Any]]] = {}
     for answer in answers:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
-from columns.errors import RecipeError
 from instruct.models import Answer, ModelConfig, Prompt
 from instruct.ranking.extraction import extract
 from instruct.ranking.formats import evaluation_prompt
@@ -51,11 +50,13 @@ RESPONSE = pa.schema(
 class ResponseConfig:
     """``max_tokens``: longer answers are marked ``too_long`` (PanGu-Coder2 trains on up to 8,192 tokens)."""
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     max_tokens: int = 8192
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
-            raise RecipeError(f"max_tokens is {self.max_tokens}", hint="expected at least 1")
+            raise ValueError(f"max_tokens: expected at least 1, got {self.max_tokens}")
 
 
 class Judge(Protocol):

@@ -7,7 +7,7 @@ import builtins
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -45,6 +45,22 @@ exactly {count} lines that begin with `assert` and call it. Use literal values o
 Task:
 {instruction}
 """
+
+
+@dataclass(frozen=True)
+class UnitTestConfig:
+    """How many tests are asked for, and how few are enough."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    count: int = 5
+    least: int = 2
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.count <= 100:
+            raise ValueError(
+                f"count, least: expected 1 to 100, least at most count, got {self.count}, {self.least}"
+            )
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from columns.errors import RecipeError
 from columns.hashing import unit_hash
 
 DRAWN = pa.schema(
@@ -28,6 +28,8 @@ class MixtureConfig:
     ``seed`` salts the draw; ``tolerance`` is how far a share may be off before the manifest says so.
     """
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     code: float = 0.06
     language: float = 0.02
     seed: int = 0
@@ -35,7 +37,7 @@ class MixtureConfig:
 
     def __post_init__(self) -> None:
         if not (self.code >= 0 and self.language >= 0 and self.code + self.language < 1):
-            raise RecipeError(f"mixture: {self}", hint="expected shares from 0 on, less than 1 together")
+            raise ValueError(f"code, language: expected shares from 0 on, less than 1 together, got {self}")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from columns.errors import RecipeError
 from instruct.models import Answer, Prompt
 
 QUESTION = pa.schema(
@@ -52,6 +51,8 @@ class QuestionConfig:
     62,000 questions, 50 in a call, easy and medium: Code Llama, arXiv 2308.12950, section 2.5 and its appendix.
     """
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     wanted: int = 62_000
     per_call: int = 50
     levels: tuple[str, ...] = LEVELS
@@ -59,9 +60,7 @@ class QuestionConfig:
 
     def __post_init__(self) -> None:
         if self.wanted < 1 or not 1 <= self.per_call <= 500 or not self.levels:
-            raise RecipeError(
-                f"questions: {self}", hint="expected at least 1 question, 1 to 500 in a call, a level"
-            )
+            raise ValueError(f"expected at least 1 question, 1 to 500 in a call, and a level, got {self}")
 
     @property
     def calls(self) -> int:

@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from columns.errors import RecipeError
 from instruct.evolve import (
     EVOLVED,
     FORBIDDEN,
@@ -118,5 +117,5 @@ def test_all_methods_are_drawn_evenly():
     "config", [{"methods": ()}, {"methods": ("constraint", "x")}, {"rounds": -1}, {"rounds": 21}]
 )
 def test_configurations_that_mean_nothing(config):
-    with pytest.raises(RecipeError, match="evolve"):
+    with pytest.raises(ValueError, match="expected"):
         EvolveConfig(**config)

@@ -86,3 +86,13 @@ JSON = st.recursive(
 def test_no_item_raises_and_ids_are_unique(items):
     table = seed_table("a", items)
     assert table.num_rows == len(items) == len(set(table["id"].to_pylist()))
+
+
+def test_several_files_are_one_set(tmp_path):
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(json.dumps(ROWS[:2]))
+    table = read_seeds(tmp_path / "a.json", tmp_path / "b.json")
+    ids = table["id"].to_pylist()
+    assert ids[2:] == [f"{ids[0]}-2", f"{ids[1]}-2"]
+    assert table["source"].to_pylist()[2] == "b.json:1"
+    assert read_seeds().num_rows == 0

@@ -34,13 +34,7 @@ def judged(trial: Trial) -> Verdict:
     passed = tuple(passes(test, room) for test in trial.tests)
     good = sum(one is True for one in passed)
     raised = any(one is None for one in passed)
-    outcome = (
-        Outcome.ALL_PASS
-        if good == count
-        else Outcome.SOME_PASS
-        if good or not raised
-        else Outcome.RUNTIME_ERROR
-    )
+    outcome = Outcome.ALL_PASS if good == count else Outcome.SOME_PASS if good else Outcome.RUNTIME_ERROR
     reason = "" if good == count else "exception" if raised else "assertion"
     return Verdict(outcome, good, count, tuple(bool(one) for one in passed), reason, "")
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from columns.errors import RecipeError
 from instruct.models import Answer, ModelConfig
 from instruct.ranking import (
     OUTCOMES,
@@ -62,7 +61,11 @@ def task(name, **more):
     )
 
 
-def ranked(tasks, teachers, students, config=DEFAULT):
+def none_leak(texts):
+    return [[] for _ in texts]
+
+
+def ranked(tasks, teachers, students, config=DEFAULT, leaks=none_leak):
     """Texts by task -> PAIR rows, through all steps."""
     answers = []
     for role, texts in ((TEACHER, teachers), (STUDENT, students)):
@@ -75,7 +78,7 @@ def ranked(tasks, teachers, students, config=DEFAULT):
         assert table.schema == RESPONSE
         done, _ = judged(table, tasks, FakeJudge())
         answers += done.to_pylist()
-    table, counts = pairs(tasks, answers, config)
+    table, counts = pairs(tasks, answers, config, leaks)
     assert table.schema == PAIR
     return table.to_pylist(), counts
 
@@ -192,6 +195,17 @@ def test_a_teacher_may_have_to_reach_a_score():
     assert rows[0]["dropped"] == "no_chosen"
 
 
+def test_a_leak_in_the_teachers_code_drops_the_pair():
+    rows, counts = ranked(
+        [task("a"), task("b")],
+        {"a": [BY_OUTCOME["all_pass"]], "b": [BY_OUTCOME["some_pass"]]},
+        {"a": [BY_OUTCOME["some_pass"]], "b": [BY_OUTCOME["runtime_error"]]},
+        leaks=lambda texts: [["s/1"] if "Task a." in text and "x + 1" in text else [] for text in texts],
+    )
+    assert [row["dropped"] for row in rows] == ["leak", None]
+    assert counts == {"dropped leak": 1, "kept outcome": 1}
+
+
 def test_scores_are_the_recipes():
     config = RankingConfig(scores=(-1.0, 0.0, 0.5, 1.0), tie=0.25)
     rows, _ = ranked(
@@ -207,7 +221,7 @@ def test_scores_are_the_recipes():
     "config", [{"scores": (0, 1, 1, 2)}, {"scores": (3, 2, 1, 0)}, {"tie": 1.0}, {"tie": -0.1}]
 )
 def test_scores_that_do_not_order(config):
-    with pytest.raises(RecipeError, match="ranking"):
+    with pytest.raises(ValueError, match="expected"):
         RankingConfig(**config)
 
 
