@@ -12,7 +12,7 @@ The map::
 from instruct.evaluation.judging import VERDICT, Attempt, Runs, judge, judge_samples, program
 from instruct.evaluation.passing import PassRate, pass_at_k, pass_rate
 from instruct.evaluation.samples import Sample, json_rows, read_samples
-from instruct.evaluation.scores import Scores, scores, settings, task_counts
+from instruct.evaluation.scores import Scores, refuse_few, scores, settings, task_counts
 from instruct.evaluation.truncation import PUBLISHED_STOPS, truncated
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "pass_rate",
     "program",
     "read_samples",
+    "refuse_few",
     "scores",
     "settings",
     "task_counts",

@@ -136,11 +136,11 @@ def judge_samples(
     samples: Iterable[Sample],
     sandbox: Runs,
     stops: Sequence[str] = (),
-    told: Callable[[int], None] | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> pa.Table:
     """Run every distinct answer once; `VERDICT` rows in the order of the samples.
 
-    ``told`` hears how many distinct answers were run so far. A sample's task must be one of ``problems``.
+    ``told`` hears how many distinct answers were run, of how many. A sample's task must be one of ``problems``.
     """
     every = list(cuts(samples, stops))
     distinct = [cut for cut in every if cut.same_as is None]
@@ -149,7 +149,7 @@ def judge_samples(
     for done, (cut, verdict) in enumerate(zip(distinct, verdicts, strict=True), 1):
         found[cut.sample.task_id, cut.sample.sample_ix] = verdict
         if told:
-            told(done)
+            told(done, len(distinct))
     return pa.Table.from_pylist([_row(cut, found) for cut in every], schema=VERDICT)
 
 

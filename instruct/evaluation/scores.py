@@ -56,6 +56,7 @@ def scores(
     """
     counts = task_counts(verdicts)
     fewest = min((n for n, _ in counts.values()), default=0)
+    refuse_few({task: n for task, (n, _) in counts.items()}, ks)
     asked = tuple(ks) or tuple(k for k in USUAL_K if k <= fewest)
     return Scores(
         suite,
@@ -64,7 +65,7 @@ def scores(
         verdicts.num_rows,
         verdicts["same_as"].null_count,
         sum(c > 0 for _, c in counts.values()),
-        tuple(_rate(counts, k) for k in asked),
+        tuple(pass_rate(list(counts.values()), k) for k in asked),
         _counted(verdicts["outcome"].to_pylist()),
         _counted(reason for reason in verdicts["reason"].to_pylist() if reason),
         _counted(stop for stop in verdicts["stop"].to_pylist() if stop is not None),
@@ -88,13 +89,14 @@ def task_counts(verdicts: pa.Table) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _rate(counts: Mapping[str, tuple[int, int]], k: int) -> PassRate:
-    few = [(task, n) for task, (n, _) in counts.items() if n < k]
-    if few:
-        task, n = few[0]
-        what = f"pass@{k}: {len(few):,} of {len(counts):,} tasks have fewer than {k} samples ({task} has {n})"
-        raise InputError(what, hint="ask for a smaller k, or draw more samples")
-    return pass_rate(list(counts.values()), k)
+def refuse_few(counts: Mapping[str, int], ks: Sequence[int]) -> None:
+    """Refuse, with an `InputError`, a k that some task has too few samples for; ``counts`` are samples per task."""
+    for k in ks:
+        few = [(task, n) for task, n in counts.items() if n < k]
+        if few:
+            task, n = few[0]
+            what = f"pass@{k}: {len(few):,} of {len(counts):,} tasks have fewer than {k} samples ({task} has {n})"
+            raise InputError(what, hint="ask for a smaller k, or draw more samples")
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

@@ -110,8 +110,8 @@ def test_equal_answers_to_two_tasks_both_run():
 
 def test_progress_is_told():
     heard = []
-    judge_samples(PROBLEMS, sampled("a", "b", "a"), InProcess(), told=heard.append)
-    assert heard == [1, 2]
+    judge_samples(PROBLEMS, sampled("a", "b", "a"), InProcess(), told=lambda *done: heard.append(done))
+    assert heard == [(1, 2), (2, 2)]
 
 
 def test_a_harness_stands_behind_the_answer():
