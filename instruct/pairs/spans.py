@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import tree_sitter
-
 from instruct.pairs.pair import EXCEL, PYTHON
 from instruct.pairs.parser import MOST_CHARS, parse_rule
-from instruct.pairs.trees import nodes, tree_of
+from instruct.pairs.trees import Node, nodes, tree_of
 
 _PYTHON = frozenset({"identifier", "true", "false", "none"})
 _BASH = frozenset({"variable_name"})
@@ -54,17 +52,17 @@ def _rule_spans(code: str) -> list[Span] | None:
     return [Span(len(code[:start].encode()), len(code[:end].encode())) for start, end in spans]
 
 
-def _is_python(node: tree_sitter.Node, _parent: str, data: bytes) -> bool:
-    return node.child_count == 0 and (node.type in _PYTHON if node.is_named else _is_word(node, data))
+def _is_python(node: Node, _parent: str, data: bytes) -> bool:
+    return not node.children and (node.type in _PYTHON if node.is_named else _is_word(node, data))
 
 
-def _is_bash(node: tree_sitter.Node, parent: str, data: bytes) -> bool:
-    if node.child_count:
+def _is_bash(node: Node, parent: str, data: bytes) -> bool:
+    if node.children:
         return False
     if not node.is_named:
         return _is_word(node, data)
     return node.type in _BASH or (node.type == "word" and parent in _NAMING)
 
 
-def _is_word(node: tree_sitter.Node, data: bytes) -> bool:
+def _is_word(node: Node, data: bytes) -> bool:
     return data[node.start_byte : node.end_byte].isalpha()

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import re
 
-import tree_sitter
-
 from instruct.pairs.pair import BASH
-from instruct.pairs.trees import tree_of
+from instruct.pairs.trees import Node, has_error, tree_of
 
 ARG = "ARG"
 
@@ -39,17 +37,17 @@ def template_of(code: str) -> tuple[str, ...] | None:
     """
     data = code.encode("utf-8", "surrogatepass")
     tree = tree_of(data, BASH)
-    if tree is None or tree.root_node.has_error or not code.strip():
+    if tree is None or has_error(tree) or not code.strip():
         return None
     written = _Written()
-    todo: list[tuple[tree_sitter.Node, bool]] = [(tree.root_node, False)]
+    todo: list[tuple[Node, bool]] = [(tree, False)]
     while todo:
         node, named = todo.pop()
         text = data[node.start_byte : node.end_byte]
         if node.type in _CLOSED and not (named and node.type == "word"):
             written.argument(text)
             todo += [(one, False) for one in reversed(_inside(node))]
-        elif node.child_count == 0:
+        elif not node.children:
             written.word(text)
         else:
             keep = node.type in ("command_name", "function_definition")
@@ -57,9 +55,9 @@ def template_of(code: str) -> tuple[str, ...] | None:
     return tuple(written.tokens)
 
 
-def _inside(node: tree_sitter.Node) -> list[tree_sitter.Node]:
+def _inside(node: Node) -> list[Node]:
     """The commands that stand inside an argument, outermost ones only."""
-    found: list[tree_sitter.Node] = []
+    found: list[Node] = []
     todo = [node]
     while todo:
         one = todo.pop()

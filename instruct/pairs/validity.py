@@ -62,8 +62,10 @@ def _byte(code: str, error: SyntaxError) -> int:
 
 def _bash(data: bytes, lang: str) -> Validity:
     tree = tree_of(data, lang)
-    if tree is None or not tree.root_node.has_error:
-        return Validity(tree is not None)
-    wrong = next(node for node, _ in nodes(tree) if node.is_error or node.is_missing)
+    if tree is None:
+        return Validity(False, -1, "kills the parser")
+    wrong = next((node for node, _ in nodes(tree) if node.is_error or node.is_missing), None)
+    if wrong is None:
+        return Validity(True)
     problem = f"expected {wrong.type}" if wrong.is_missing else "not a command"
     return Validity(False, wrong.start_byte, problem)

@@ -19,7 +19,9 @@ NOT_OURS = frozenset({
     "tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "benchmark", "scripts", "tools",
     "build", "dist", "venv", "node_modules", "site-packages",
 })  # fmt: skip
-_SINGLE = frozenset({"setup", "conftest", "noxfile", "tasks", "versioneer", "manage", "fabfile", "dodo", "ez_setup"})
+_SINGLE = frozenset(
+    {"setup", "conftest", "noxfile", "tasks", "versioneer", "manage", "fabfile", "dodo", "ez_setup"}
+)
 _FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -168,7 +170,9 @@ class Modules:
             if node.level > len(at):
                 return None
             return self._file(at[node.level - 1] / (node.module or "").replace(".", "/"))
-        found = (self._file(PurePosixPath(base) / (node.module or "").replace(".", "/")) for base in self.bases)
+        found = (
+            self._file(PurePosixPath(base) / (node.module or "").replace(".", "/")) for base in self.bases
+        )
         return next((file for file in found if file), None)
 
     def _file(self, stem: PurePosixPath) -> str | None:

@@ -214,7 +214,9 @@ def run_traced(
     )
     result = run_project(run, config.limits)
     traces = [read_trace(result.files.get(name, b"")) for name in names]
-    runs = [TestRun(one, ran.problem, _outcome(ran)) for one, ran in zip(commands, result.finished, strict=False)]
+    runs = [
+        TestRun(one, ran.problem, _outcome(ran)) for one, ran in zip(commands, result.finished, strict=False)
+    ]
     return joined(traces, calls=config.calls), tuple(runs), result.problem
 
 

@@ -111,7 +111,19 @@ _BRACKETS: dict[Any, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), se
 class Seen:
     """One code object that was met: what it is, and what of it was noted."""
 
-    __slots__ = ("code", "defaults", "drained", "full", "looked", "names", "notes", "number", "refused", "texts", "why")
+    __slots__ = (
+        "code",
+        "defaults",
+        "drained",
+        "full",
+        "looked",
+        "names",
+        "notes",
+        "number",
+        "refused",
+        "texts",
+        "why",
+    )
 
     def __init__(self, code: Any, number: int, why: str, defaults: dict[str, Any]) -> None:
         self.code, self.number, self.why, self.defaults = code, number, why, defaults
@@ -251,7 +263,11 @@ class Recorder:
             threading.setprofile(None)
             sys.setprofile(None)
         for seen in [one for one in self.seen.values() if one is not None]:
-            counts = {"looked": seen.looked, "refused": seen.refused, "full": bool(seen.full and not seen.why)}
+            counts = {
+                "looked": seen.looked,
+                "refused": seen.refused,
+                "full": bool(seen.full and not seen.why),
+            }
             self.write({"kind": "counts", "id": seen.number, **counts})
         self.write({"kind": "end"})
         self.forget()

@@ -30,7 +30,9 @@ __all__ = ["Command", "PassedOver", "Plan", "Requirement", "read_plan"]
 FILE_BYTES = 128 << 10
 COMMANDS, WORKFLOWS = 4, 20
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.\-]*[A-Za-z0-9])?")
-_OURS = frozenset({"pytest", "pip", "setuptools", "wheel", "coverage", "pytest-cov", "tox", "build", "uv", "virtualenv"})
+_OURS = frozenset(
+    {"pytest", "pip", "setuptools", "wheel", "coverage", "pytest-cov", "tox", "build", "uv", "virtualenv"}
+)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ from typing import Any
 
 from instruct.tracing.ci.found import NEEDS, RUNS, Found, line_of
 
-__all__ = ["mentions_pytest", "read_project", "read_requirements", "read_scripts", "read_setup_cfg", "toml_table"]
+__all__ = [
+    "mentions_pytest",
+    "read_project",
+    "read_requirements",
+    "read_scripts",
+    "read_setup_cfg",
+    "toml_table",
+]
 
 _TEST_EXTRAS = ("test", "tests", "testing", "dev")
 

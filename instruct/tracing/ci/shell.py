@@ -24,7 +24,16 @@ _WITH_VALUE = frozenset({"-k", "-m", "-c", "-o", "-p", "-n", "-W", "-s", "--igno
                          "--python", "--with", "-t", "--top-level-directory", "--start-directory", "--pattern",
                          "--cov-report", "--cov", "--cov-config", "--junitxml", "--timeout", "--source", "--rcfile",
                          "--extra", "--group", "--include", "--omit", "--durations", "--maxfail", "--tb"})  # fmt: skip
-_PYTEST = ("-k", "-m", "--ignore", "--deselect", "--import-mode", "--doctest-modules", "--pyargs", "--doctest-glob")
+_PYTEST = (
+    "-k",
+    "-m",
+    "--ignore",
+    "--deselect",
+    "--import-mode",
+    "--doctest-modules",
+    "--pyargs",
+    "--doctest-glob",
+)
 _UNITTEST = ("-s", "-p", "-t", "-k", "--start-directory", "--pattern", "--top-level-directory")
 _RUNNERS = {"pytest": "pytest", "py.test": "pytest", "nosetests": "pytest", "nose2": "pytest", "unittest": "unittest",
             "nose": "pytest", "unittest2": "unittest", "trial": ""}  # fmt: skip
