@@ -114,7 +114,13 @@ class Finished:
             ) from problem
         found = manifest.get("format") if isinstance(manifest, dict) else None
         if found != FORMAT:
-            raise OutputError(f"{place.url}: format {found!r}, expected {FORMAT!r}", hint="build it again")
+            made = str(found).startswith("thresher-instruct/")
+            hint = (
+                "instruction data has: thresher inspect, explain, verify and status"
+                if made
+                else "build it again"
+            )
+            raise OutputError(f"{place.url}: format {found!r}, expected {FORMAT!r}", hint=hint)
         return cls(place, manifest)
 
     def section(self, *keys: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -20,6 +20,8 @@ from rich.text import Text
 
 from columns.files import Place
 from pipelines.cli.app import DatasetDir, Json, app, print_json
+from pipelines.instruction.manifest import is_instruction_set
+from pipelines.instruction.verification import verify_instruction
 from pipelines.verification import Check, verify_dataset
 from pipelines.verification.check import Watch
 from pipelines.verification.run import SAMPLE
@@ -51,8 +53,15 @@ def verify(
         thresher verify build/demo --sample all --json
     """
     wanted = _number(sample)
+    if is_instruction_set(Place(directory)):
+        _tell(verify_instruction(Place(directory)), as_json=as_json)
     with _bar(shown=not as_json) as watch:
         checks = verify_dataset(Place(directory), sample=wanted, watch=watch)
+    _tell(checks, as_json=as_json)
+
+
+def _tell(checks: list[Check], *, as_json: bool) -> NoReturn:
+    """Print what was found, and end with its exit code."""
     passed = all(check.passed for check in checks)
     if as_json:
         print_json({"passed": passed, "checks": [check.to_dict() for check in checks]})

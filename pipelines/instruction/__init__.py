@@ -8,6 +8,7 @@ Import names from the modules. The map::
     inputs.py     ROLE=PATH, and a stamp of what is in it
     build.py      InstructionBuild: the steps in order, then the manifest
     manifest.py   what the dataset is, and its summary (``inspect``)
+    verification.py  whether it is whole (``verify``)
     story.py      one row through all steps (``explain``)
 
     codex_s.py    Codex-S: traced functions, contests, samples and tests

@@ -52,10 +52,20 @@ def tell(place: Place, row: str) -> InstructionStory:
     chapters = [Chapter(step["name"], step["about"], _rows(place.child(step["name"]), row)) for step in steps]
     found = tuple(chapter for chapter in chapters if chapter.rows)
     if not found:
-        raise InputError(
-            f"{place.url}: no row {row}", hint="ids are in the Parquet files of each step's folder"
-        )
+        raise InputError(f"{place.url}: no row {row}", hint=_example(place, steps))
     return InstructionStory(row, found, _verdict(found, steps[-1]["name"]))
+
+
+def _example(place: Place, steps: list[Mapping[str, Any]]) -> str:
+    """An id that can be asked for."""
+    for step in steps:
+        folder = place.child(step["name"])
+        for name in part_names(folder):
+            table = read_whole(folder, name)
+            known = [key for key in NAMED if key in table.column_names]
+            if table.num_rows and known:
+                return f"give an id or the end of one, for example {table.column(known[0])[0].as_py()}"
+    return "no step has rows"
 
 
 def _rows(place: Place, row: str) -> tuple[dict[str, Any], ...]:

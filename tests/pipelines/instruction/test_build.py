@@ -20,6 +20,7 @@ from pipelines.instruction.build import InstructionBuild, InstructionOptions
 from pipelines.instruction.inputs import Input, read_inputs
 from pipelines.instruction.recipe import instruction_names, is_instruction, load_instruction
 from pipelines.instruction.steps import ModelAccess, part_of
+from pipelines.instruction.verification import verify_instruction
 from pipelines.progress import Display
 from pipelines.stage import read_json
 from tests.pipelines.instruction import toy
@@ -185,8 +186,9 @@ def test_a_rows_story_names_the_step_that_dropped_it(place):
     console = Console(width=100, record=True, file=StringIO())
     story.render(kept, console)
     assert "DELTA" in console.export_text()
-    with pytest.raises(InputError, match="no row nowhere"):
+    with pytest.raises(InputError, match="no row nowhere") as told:
         story.tell(out, "nowhere")
+    assert "for example " in (told.value.hint or "")
 
 
 def test_a_summary_is_shown_with_what_the_paper_counted(place):
@@ -196,6 +198,38 @@ def test_a_summary_is_shown_with_what_the_paper_counted(place):
     said = console.export_text()
     assert "short lines are marked" in said
     assert "published: half of them" in said
+
+
+def failed(place: Path) -> dict[str, tuple[str, ...]]:
+    checks = verify_instruction(Place(str(place / "out")))
+    return {check.name: check.problems for check in checks if not check.passed}
+
+
+def test_verification_finds_what_is_missing_changed_or_miscounted(place):
+    build(place)
+    assert failed(place) == {}
+    exported = place / "out/export/toy.jsonl"
+    whole = exported.read_bytes()
+    exported.write_bytes(whole[:-1])
+    assert failed(place) == {
+        "files": (f"export/toy.jsonl: expected {len(whole)} bytes, found {len(whole) - 1}",)
+    }
+    exported.write_bytes(whole[:-1] + b" ")
+    assert failed(place) == {"files": ("export/toy.jsonl: the content has changed",)}
+    exported.unlink()
+    assert failed(place) == {"files": ("export/toy.jsonl: missing",)}
+    exported.write_bytes(whole)
+    told = place / "out/manifest.json"
+    told.write_text(told.read_text().replace('"rows": 4', '"rows": 5'))
+    assert set(failed(place)) == {"rows"}
+
+
+def test_verification_finds_a_step_that_was_made_again(place):
+    build(place)
+    manifest_text = (place / "out/manifest.json").read_text()
+    build(place, changes=["marking.shortest=6"])
+    (place / "out/manifest.json").write_text(manifest_text)
+    assert "mark: not the step that the manifest tells of" in failed(place)["steps"]
 
 
 def test_another_dataset_is_no_instruction_data(tmp_path):
