@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from columns.errors import InputError
 from instruct.pairs.opened import document_of, json_of, lines_of, stem_of
-from instruct.pairs.pair import MINED, PYTHON, TEST, TRAIN, UNSPLIT, checked_texts, pair_batches
+from instruct.pairs.pair import MINED, PYTHON, TEST, TRAIN, UNSPLIT, checked_texts, origin_of, pair_batches
 
 _FILES = ("conala-train", "conala-test", "conala-mined")
 _SPLITS = (TRAIN, TEST, MINED)
@@ -73,4 +73,4 @@ def _row(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
         return {"problem": "not_json" if item is ValueError else "not_an_object"}
     texts = {"nl": item.get("rewritten_intent"), "intent": item.get("intent"), "code": item.get("snippet")}
-    return {"origin": str(item.get("question_id", ""))[:80], **checked_texts(texts)}
+    return {"origin": origin_of(item.get("question_id")), **checked_texts(texts)}

@@ -7,6 +7,7 @@ a number, with a currency sign, commas or a percent sign, is one, and what is no
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -18,6 +19,7 @@ from instruct.pairs.rule import Condition, Joined, Rule
 
 Cells = Sequence[Any]
 
+_VALUE = "Value"
 _NUMBER = re.compile(
     r"(-?[$€£]?|[$€£]-)((?:[0-9]{1,15}(?:,[0-9]{3}){0,5}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)(%?)"
 )
@@ -27,7 +29,8 @@ _ERROR = re.compile(r"#(?:[A-Z][A-Z0-9_/]*|DIV/0)[!?]?")
 def row_labels(rule: Rule, sheet: Sequence[Cells]) -> tuple[bool, ...] | None:
     """Which rows below the first, the header, the rule formats; None where it names a column that is not there.
 
-    A condition without a column is on the last one: the published tables of such rules are an index and a value.
+    A condition without a column is on the one headed ``Value``, as the published tables of such rules have it, else on
+    the last. What the source itself says is compared by `agrees`.
     Costs one pass over the column per condition.
 
     >>> from instruct.pairs.parser import parse_rule
@@ -69,10 +72,41 @@ def _ways(rule: Rule) -> frozenset[str]:
     return frozenset(found)
 
 
+def sheet_of(text: Any) -> list[list[Any]] | None:
+    """A sheet from JSON; None where it is none: no rows, or rows that are no lists.
+
+    >>> sheet_of('[["Value"], [3]]'), sheet_of("[3]")
+    ([['Value'], [3]], None)
+    """
+    try:
+        sheet = json.loads(text or "null")
+    except (ValueError, RecursionError, TypeError):
+        return None
+    return (
+        sheet if isinstance(sheet, list) and sheet and all(isinstance(row, list) for row in sheet) else None
+    )
+
+
+def agrees(rule: Rule, sheet: Sequence[Cells], labels: Sequence[int]) -> bool | None:
+    """Whether the source's labels, one for each row and the header's 0 first, are ours; None where they are not whole.
+
+    Many published rows have the header's label alone. Those that are whole were taken from workbooks, of whose cells
+    the table may hold a part, so even a right rule does not always agree.
+
+    >>> agrees(Condition("Blanks"), [["Value"], [""], ["x"]], [0, 1, 0])
+    True
+    """
+    if len(labels) != len(sheet) or len(sheet) < 2:
+        return None
+    ours = row_labels(rule, sheet)
+    return ours is not None and [int(label) for label in ours] == list(labels[1:])
+
+
 def _column(one: Condition, sheet: Sequence[Cells]) -> int | None:
-    width = len(sheet[0]) if sheet else 0
-    column = width - 1 if one.column is None else one.column
-    return column if 0 <= column < width else None
+    header = list(sheet[0]) if sheet else []
+    other = header.index(_VALUE) if _VALUE in header else len(header) - 1
+    column = other if one.column is None else one.column
+    return column if 0 <= column < len(header) else None
 
 
 def _joined(connective: str, parts: list[list[bool]]) -> list[bool]:

@@ -8,7 +8,6 @@ not measured.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 from columns.errors import InputError
 from instruct.pairs.diversity import NGRAMS, Diversity, diversity
-from instruct.pairs.labels import same_labels
+from instruct.pairs.labels import same_labels, sheet_of
 from instruct.pairs.opened import json_of, lines_of
 from instruct.pairs.pair import BASH, EXCEL, LANGUAGES, MOST_CHARS, PYTHON, TEST
 from instruct.pairs.parser import parse_rule
@@ -151,20 +150,10 @@ def _template(text: str, pair: Mapping[str, Any]) -> bool:
 def _execution(text: str, pair: Mapping[str, Any]) -> bool:
     """The same rows formatted; without a sheet, or for what is no rule (a formula), the same text."""
     wanted, told = parse_rule(pair["code"]).rule, parse_rule(text).rule
-    sheet = _sheet(pair)
+    sheet = sheet_of(pair.get("sheet"))
     if _exact(text, pair) or wanted is None or told is None or sheet is None:
         return _exact(text, pair) or (wanted is not None and wanted == told)
     return same_labels(told, wanted, sheet)
-
-
-def _sheet(pair: Mapping[str, Any]) -> list[list[Any]] | None:
-    try:
-        sheet = json.loads(pair.get("sheet") or "null")
-    except (ValueError, RecursionError, TypeError):
-        return None
-    return (
-        sheet if isinstance(sheet, list) and sheet and all(isinstance(row, list) for row in sheet) else None
-    )
 
 
 _MATCHES: dict[str, dict[str, Match]] = {

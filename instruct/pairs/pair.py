@@ -76,6 +76,15 @@ def checked_texts(values: Mapping[str, Any], required: str = "code") -> dict[str
     return {**dict.fromkeys(values), **texts, "problem": problem}
 
 
+def origin_of(value: Any) -> str:
+    """The source's identity of a row as text, at most 80 characters; empty where it is neither text nor a number.
+
+    >>> origin_of(41067960), origin_of([1])
+    ('41067960', '')
+    """
+    return str(value)[:80].encode("utf-8", "replace").decode() if isinstance(value, str | int) else ""
+
+
 def _problem(value: Any) -> str | None:
     if value is None:
         return None

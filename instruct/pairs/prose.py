@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from columns.errors import InputError
 from instruct.pairs.opened import document_of
-from instruct.pairs.pair import TEST, TRAIN, UNSPLIT, checked_texts, pair_batches
+from instruct.pairs.pair import TEST, TRAIN, UNSPLIT, checked_texts, origin_of, pair_batches
 
 MOST_SHEET = 1 << 20
 """Characters of a sheet as JSON; a larger one is left out, and its row marked ``too_large``."""
@@ -51,7 +51,7 @@ def _row(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
         return {"problem": "not_an_object"}
     texts = checked_texts({"nl": item.get("NL Utterance"), "code": item.get("Code")})
-    return {"origin": str(item.get("ID", ""))[:80], **texts, **_sheet(item)}
+    return {"origin": origin_of(item.get("ID")), **texts, **_sheet(item)}
 
 
 def _sheet(item: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +61,9 @@ def _sheet(item: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         return {"problem": "not_an_object"}
     whole = isinstance(labels, list) and all(type(one) is int and abs(one) < 1 << 62 for one in labels)
-    text = json.dumps(rows)
     kept = {"labels": labels if whole else None}
+    try:
+        text = json.dumps(rows)
+    except RecursionError:
+        return {**kept, "problem": "too_large"}
     return {**kept, "sheet": text} if len(text) <= MOST_SHEET else {**kept, "problem": "too_large"}

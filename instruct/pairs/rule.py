@@ -37,7 +37,7 @@ class Signature:
 def _signatures() -> dict[str, Signature]:
     seen = [
         *(Signature(name, "number", 1, 1) for name in ("GreaterThan", "GreaterThanEqual", "LessThan")),
-        *(Signature(name, "number", 1, 1) for name in ("LessThanEqual", "Equals")),
+        *(Signature(name, "number", 1, 1) for name in ("LessThanEqual", "Equals", "NotEquals")),
         Signature("Between", "number", 2, 2),
         *(Signature(name, "text", 1, 1) for name in ("TextEquals", "TextContains", "StartsWith", "EndsWith")),
         *(Signature(name, "rank", 0, 1) for name in ("Top", "Bottom")),
@@ -47,7 +47,6 @@ def _signatures() -> dict[str, Signature]:
         *(Signature(name, "visual", 0, 0) for name in ("ColorScale", "DataBar", "IconSet")),
     ]
     ours = [
-        Signature("NotEquals", "number", 1, 1, ours=True),
         Signature("NotBetween", "number", 2, 2, ours=True),
         Signature("BottomPercent", "rank", 1, 1, ours=True),
         Signature("Unique", "none", 0, 0, ours=True),

@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from instruct.pairs.coder import Coded, Coder
 from instruct.pairs.fixed import FixedConfig, ids_type, pad_mask, padded
+from instruct.pairs.labels import agrees, sheet_of
+from instruct.pairs.parser import parse_rule
 from instruct.pairs.validity import validity
 
 RULES = ("nl_overlong", "code_overlong")
@@ -30,6 +32,11 @@ def tuning_schema(length: int = 128) -> pa.Schema:
             _field("code", pa.large_string(), "the code"),
             _field("sheet", pa.large_string(), "rules: the table it is for, as JSON"),
             _field("valid", pa.bool_(), "the code parses in its language; null: not looked at"),
+            _field(
+                "agrees",
+                pa.bool_(),
+                "rules: they format what the source labels; null: it labels not every row",
+            ),
             _field("n_nl", pa.int32(), "tokens of the sentence"),
             _field("n_code", pa.int32(), "tokens of the code"),
             _field(
@@ -64,9 +71,12 @@ def tuning_records(
     for row, sentence, code in zip(rows, sentences, codes, strict=True):
         row["n_nl"], row["n_code"] = _count(sentence), _count(code)
         row["valid"] = None if row["dropped"] else validity(row["code"], row["lang"]).valid
+        row["agrees"] = None if row["dropped"] else _agrees(row)
         row["dropped"] = row["dropped"] or _rule(row, length)
         counts[f"{row['lang']}: {row['dropped'] or row['split'] or 'kept'}"] += 1
         counts[f"{row['lang']}: invalid, kept"] += row["dropped"] is None and not row["valid"]
+        counts[f"{row['lang']}: labelled by the source, agreeing"] += row["agrees"] is True
+        counts[f"{row['lang']}: labelled by the source, not agreeing"] += row["agrees"] is False
     schema = tuning_schema(length)
     made = {
         "nl_ids": padded(sentences, length, coder.pad_id),
@@ -79,6 +89,13 @@ def tuning_records(
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema), +counts
+
+
+def _agrees(row: dict) -> bool | None:
+    sheet, rule = sheet_of(row["sheet"]), parse_rule(row["code"]).rule if row["sheet"] else None
+    if sheet is None or rule is None or row["labels"] is None:
+        return None
+    return agrees(rule, sheet, row["labels"])
 
 
 def _coded(coder: Coder, texts: list[str | None]) -> list[Coded | None]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instruct.pairs.labels import number_of, row_labels, same_labels
+from instruct.pairs.labels import agrees, number_of, row_labels, same_labels, sheet_of
 from instruct.pairs.parser import parse_rule
 
 SHEET = [
@@ -72,6 +72,31 @@ def test_an_empty_sheet_has_no_rows_to_format_and_no_column():
     rule = parse_rule("AboveAverage()").rule
     assert row_labels(rule, []) is None
     assert row_labels(rule, [["Value"]]) == ()
+
+
+def test_a_rule_without_a_column_is_on_the_one_headed_value():
+    sheet = [["Index", "Value", "Score"], [0, "9", 1], [1, "2", 8]]
+    assert formatted("GreaterThan(5)", sheet) == [0]
+    assert formatted("GreaterThan(c[2], 5)", sheet) == [1]
+    assert formatted("GreaterThan(5)", [["Index", "Price"], [0, 1], [1, 9]]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "agreed"),
+    [([0, 0, 1], True), ([0, 1, 1], False), ([0, 0], None), ([0], None), ([], None), ([0, 0, 1, 0], None)],
+)
+def test_labels_of_the_source_are_compared_where_they_are_whole(labels, agreed):
+    rule = parse_rule("GreaterThan(5)").rule
+    assert agrees(rule, [["Index", "Value"], [0, "2"], [1, "9"]], labels) is agreed
+
+
+def test_labels_of_a_column_that_is_not_there_do_not_agree():
+    assert agrees(parse_rule("Blanks(c[9])").rule, [["Value"], [""]], [0, 1]) is False
+
+
+@pytest.mark.parametrize("text", [None, "", "null", "[]", "{}", "[3]", "[[1], 2]", "{", "[" * 100_000, 7])
+def test_what_is_no_sheet_is_none(text):
+    assert sheet_of(text) is None
 
 
 def test_a_short_row_has_blank_cells():

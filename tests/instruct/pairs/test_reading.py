@@ -211,8 +211,23 @@ def test_texts_that_are_none_are_told_apart(values, problem):
     assert checked_texts(values)["problem"] == problem
 
 
+def test_odd_identities_and_deep_sheets_raise_nothing(tmp_path):
+    deep = "[" * 900 + "]" * 900
+    odd = ['"\\ud800"', "[[1]]", "null", "true", "1" * 4000, "1.5", deep]
+    lines = [f'{{"question_id": {one}, "snippet": "x"}}' for one in odd]
+    (tmp_path / "conala-mined.jsonl").write_text("\n".join(lines))
+    rows = rows_of(read_pairs(tmp_path, PYTHON))
+    assert [row["origin"] for row in rows[:6]] == ["?", "", "", "True", "1" * 80, ""]
+    (tmp_path / "rules.json").write_text(
+        '[{"ID": "\\ud800", "NL Utterance": "x", "Code": "Top()", "Data": [%s]}]' % deep
+    )
+    row = rows_of(read_pairs(tmp_path / "rules.json", EXCEL))[0]
+    assert row["origin"] == "?"
+    assert row["sheet"] or row["problem"] == "too_large"
+
+
 ITEMS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(

@@ -57,6 +57,28 @@ def test_pairs_are_padded_at_the_end_and_long_ones_are_marked_not_cut(byte_coder
     }  # fmt: skip
 
 
+def test_rules_say_whether_they_format_what_the_source_labels(byte_coder):
+    sheet = '[["Index", "Value"], [0, "2"], [1, "9"]]'
+    row = {"nl": "mark", "lang": EXCEL, "split": "test", "sheet": sheet}
+    table, counts = tuning_records(
+        marked(
+            [
+                {**row, "code": "Top(1)", "labels": [0, 0, 1]},
+                {**row, "code": "Bottom(1)", "labels": [0, 0, 1]},
+                {**row, "code": "Top(2)", "labels": [0]},
+                {**row, "code": "$A2=$A3", "labels": [0, 0, 1]},
+                {**row, "code": "Top(3)"},
+                {**row, "code": "Top(4)", "labels": [0, 1, 1], "sheet": "[3]"},
+                {**row, "code": None, "labels": [0, 0, 1]},
+            ]
+        ),
+        byte_coder,
+    )
+    assert table["agrees"].to_pylist() == [True, False, None, None, None, None, None]
+    assert counts["excel_cf: labelled by the source, agreeing"] == 1
+    assert counts["excel_cf: labelled by the source, not agreeing"] == 1
+
+
 def test_a_text_of_exactly_the_length_fits(byte_coder):
     row = tuning_records(marked([{"nl": "12345", "code": "12345"}]), byte_coder, FixedConfig(5))[
         0
