@@ -36,7 +36,7 @@ def name_spans(code: str, lang: str) -> list[Span] | None:
     """
     if lang == EXCEL:
         return _rule_spans(code)
-    data = code.encode()
+    data = code.encode("utf-8", "surrogatepass")
     tree = tree_of(data, lang)
     if tree is None:
         return None
@@ -48,8 +48,11 @@ def name_spans(code: str, lang: str) -> list[Span] | None:
 def _rule_spans(code: str) -> list[Span] | None:
     if len(code) > MOST_CHARS:
         return None
-    spans = parse_rule(code).spans
-    return [Span(len(code[:start].encode()), len(code[:end].encode())) for start, end in spans]
+    return [Span(_bytes(code[:start]), _bytes(code[:end])) for start, end in parse_rule(code).spans]
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _is_python(node: Node, _parent: str, data: bytes) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from columns.errors import EnvironmentProblem, InputError
-from instruct.pairs import BASH, EXCEL, PYTHON, measure_predictions, template_of, validity
+from instruct.pairs import BASH, EXCEL, PYTHON, measure_predictions, name_spans, template_of, validity
 from instruct.pairs.diversity import diversity
 from instruct.pairs.pair import MOST_CHARS
 from instruct.pairs.trees import MOST_BYTES
@@ -49,8 +49,11 @@ def test_what_is_valid_is(lang, code):
     assert validity(code, lang) == (True, -1, "")
 
 
-@given(st.text(max_size=80), st.sampled_from([PYTHON, BASH, EXCEL]))
+@given(st.text(st.characters(), max_size=80), st.sampled_from([PYTHON, BASH, EXCEL]))
 def test_no_text_is_judged_by_an_error(code, lang):
+    assert (template_of(code) is not None) <= validity(code, BASH).valid
+    assert diversity([code, code]).distances == (0,)
+    assert name_spans(code, lang) is not None
     found = validity(code, lang)
     assert found.valid != bool(found.problem)
     assert found.position <= len(code.encode("utf-8", "surrogatepass"))

@@ -218,9 +218,8 @@ def test_odd_identities_and_deep_sheets_raise_nothing(tmp_path):
     (tmp_path / "conala-mined.jsonl").write_text("\n".join(lines))
     rows = rows_of(read_pairs(tmp_path, PYTHON))
     assert [row["origin"] for row in rows[:6]] == ["?", "", "", "True", "1" * 80, ""]
-    (tmp_path / "rules.json").write_text(
-        '[{"ID": "\\ud800", "NL Utterance": "x", "Code": "Top()", "Data": [%s]}]' % deep
-    )
+    rule = '{"ID": "\\ud800", "NL Utterance": "x", "Code": "Top()", "Data": [DEEP]}'.replace("DEEP", deep)
+    (tmp_path / "rules.json").write_text(f"[{rule}]")
     row = rows_of(read_pairs(tmp_path / "rules.json", EXCEL))[0]
     assert row["origin"] == "?"
     assert row["sheet"] or row["problem"] == "too_large"
