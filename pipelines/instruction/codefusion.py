@@ -289,8 +289,10 @@ def export(context: Context, _unit: int) -> Made:
 
 
 def _kept(context: Context, step: str) -> pa.Table:
-    table = context.read_all(step)
-    kept = table.filter(pc.is_null(table["dropped"])).drop_columns("dropped")
+    parts = (context.read(step, part) for part in range(context.parts))
+    kept = pa.concat_tables([part.filter(pc.is_null(part["dropped"])) for part in parts]).drop_columns(
+        "dropped"
+    )
     return _in_order(kept) if step == "tuning" else kept.sort_by("id")
 
 
