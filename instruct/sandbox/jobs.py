@@ -51,7 +51,7 @@ def _given(cell: Cell, role: str, job: object, deadline: float, *ends: socket.so
         cell.begin(role, [theirs, *ends])
     try:
         channel.send(ours, job, deadline)
-    except OSError:
+    except (OSError, plain.NotPlain):
         ours.close()
     return ours
 
@@ -123,7 +123,11 @@ def _calls(
         if ready[0]:
             return (ready[0] if ready[0] in _PROBLEMS else "died"), ready[1][:200]
         for args, kwargs in calls.calls:
-            channel.send(ours, (calls.entry_point, args, kwargs), deadline)
+            try:
+                channel.send(ours, (calls.entry_point, args, kwargs), deadline)
+            except plain.NotPlain as error:
+                returned.append(Returned(None, "not_plain", f"an argument is {error}", mutated=False))
+                continue
             answer = channel.receive(ours, deadline, limit=limits.output_bytes + (1 << 23))
             returned.append(_returned(answer))
     except TimeoutError:
