@@ -30,6 +30,7 @@ class Link:
         self.problem = ""
         self.error = ""
         self.raised: BaseException | None = None
+        self.told = ""
         self.functions: tuple[str, ...] = ()
         self.classes: frozenset[str] = frozenset()
 
@@ -57,7 +58,7 @@ class Link:
         except (frames.Closed, plain.Malformed):
             raise self._gone("died", "the program ended") from None
         if problem == "exception":
-            self.raised = _exception(extra, error)
+            self.raised, self.told = _exception(extra, error), error
             raise self.raised
         if problem:
             raise self._gone(problem, error)
@@ -167,7 +168,8 @@ def _tried(test: str, scope: dict[str, object], link: Link) -> tuple[str, str]:
     except Gone:
         return link.problem or "died", link.error
     except BaseException as error:
-        return link.problem or _reason(error, link), link.error or described(error)
+        told = link.told if error is link.raised else described(error)
+        return link.problem or _reason(error, link), link.error or told
     return link.problem, link.error
 
 

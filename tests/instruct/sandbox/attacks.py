@@ -57,7 +57,8 @@ ATTACKS = {
         ("timeout",), bare=False, loose=True,
     ),
     "thread_bomb": Attack(
-        "import threading, time\nfor n in range(500):\n    threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"
+        "import threading, time\nfor n in range(500):\n"
+        "    threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"
         "print('BROKEN')",
     ),
     "new_program": Attack("import os; os.execv(@PYTHON@, ['python', '-c', 'print(\"BROKEN\")'])"),

@@ -10,15 +10,17 @@ LEAKS = {
     "file": ("open('/tmp/left', 'w').write('x')", "import os; print(os.listdir('/tmp'))", "[]\n"),
     "hidden_file": ("import os; open('/tmp/a', 'w'); os.remove('/tmp/a'); os.mkdir('/tmp/b'); os.chmod('/tmp/b', 0)",
                     "import os; print(os.listdir('/tmp'))", "[]\n"),
-    "mode_of_the_directory": ("import os; os.chmod('/tmp', 0o500)", "open('/tmp/a', 'w'); print('written')", "written\n"),
+    "mode_of_the_directory": ("import os; os.chmod('/tmp', 0o500)", "open('/tmp/a', 'w'); print(1)", "1\n"),
     "attribute_of_the_directory": ("import os; os.setxattr('/tmp', 'user.a', b'1')",
                                    "import os; print(os.listxattr('/tmp'))", "[]\n"),
     "builtin": ("import builtins; builtins.print = builtins.len = lambda *_: 0", "print(len('abc'))", "3\n"),
     "module": ("import math; math.pi = 3", "import math; print(round(math.pi, 2))", "3.14\n"),
-    "environment": ("import os; os.environ['A'] = 'b'; os.putenv('C', 'd')", "import os; print(dict(os.environ))", "{}\n"),
+    "environment": ("import os; os.environ['A'] = os.environ['B'] = 'c'",
+                    "import os; print(dict(os.environ))", "{}\n"),
     "thread": ("import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
                "import threading; print(threading.active_count())", "1\n"),
-    "recursion_limit": ("import sys; sys.setrecursionlimit(50)", "import sys; print(sys.getrecursionlimit())", "1000\n"),
+    "recursion_limit": ("import sys; sys.setrecursionlimit(50)",
+                        "import sys; print(sys.getrecursionlimit())", "1000\n"),
     "path": ("import sys; sys.path.insert(0, '/tmp')", "import sys; print('/tmp' in sys.path)", "False\n"),
     "limits": ("import resource\ntry: resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\nexcept OSError: pass",
                "open('/dev/null'); print('open')", "open\n"),
@@ -47,7 +49,8 @@ def test_module_state_of_a_program_is_its_own(sandbox):
 def trials():
     """Many outcomes, orders of sets and of ids that could differ, and a timeout."""
     codes = ["def f(x): return x", "def f(x): return -x", "def f(x: 1/0", "import os\ndef f(x): os._exit(0)",
-             "def f(x):\n    while True: pass", "def f(x): return list({'a', 'b', 'c', str(x)})", "def f(x): return open"]  # fmt: skip
+             "def f(x):\n    while True: pass",
+             "def f(x): return list({'a', 'b', 'c', str(x)})", "def f(x): return open"]  # fmt: skip
     order = "assert f(7) == ['a', 'b', 'c', '7']"
     some = [
         Trial(codes[ix % 7], "f", (f"assert f({ix}) == {ix}", order, "assert f(0) == 0")) for ix in range(28)
