@@ -13,6 +13,7 @@ from pathlib import Path
 
 from columns.errors import EnvironmentProblem
 from instruct.sandbox import inside, syscalls
+from instruct.sandbox.cgroups import Group
 from instruct.sandbox.inside import plain
 from instruct.sandbox.interpreter import interpreter
 from instruct.sandbox.launch import INSIDE, Mounts, start
@@ -37,6 +38,7 @@ class Cell:
         self.preload = tuple(preload)
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._group: Group | None = None
         self.facts: dict[str, object] = {}
 
     def begin(self, role: str, sockets: Sequence[socket.socket | int]) -> None:
@@ -72,6 +74,9 @@ class Cell:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self._group is not None:
+            self._group.close()
+            self._group = None
 
     def open(self) -> dict[str, object]:
         """Start the sandbox if it is not running; what its first process says of itself."""
@@ -88,8 +93,9 @@ class Cell:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_START_S)
         with theirs, tempfile.TemporaryFile() as errors:
+            self._group = Group(self.limits)
             self._process = start(
-                _mounts(self.limits), _program(theirs.fileno()), fds=[theirs.fileno()],
+                _mounts(self.limits), _program(theirs.fileno()), fds=[theirs.fileno()], group=self._group,
                 filtered=syscalls.program(functions=False), errors=errors.fileno(),
             )  # fmt: skip
             theirs.close()

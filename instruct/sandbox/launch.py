@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from columns.errors import EnvironmentProblem
+from instruct.sandbox.cgroups import Group
 from instruct.sandbox.interpreter import Interpreter
 
 NEEDED = (0, 8)
@@ -149,6 +150,7 @@ def start(
     *,
     fds: Sequence[int],
     filtered: bytes,
+    group: Group,
     errors: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start a program under bubblewrap with these descriptors and no others, and an empty environment.
@@ -159,7 +161,7 @@ def start(
         rules.write(filtered)
         rules.seek(0)
         return subprocess.Popen(
-            mounts.command(program, seccomp=rules.fileno()),
+            [*group.joining, *mounts.command(program, seccomp=rules.fileno())],
             env={}, cwd="/", stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
             pass_fds=(*fds, rules.fileno()),
         )  # fmt: skip

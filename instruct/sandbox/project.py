@@ -8,12 +8,13 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from columns.errors import InputError, RecipeError
 from instruct.sandbox import channel, inside, syscalls
+from instruct.sandbox.cgroups import Group
 from instruct.sandbox.inside import plain
 from instruct.sandbox.interpreter import interpreter
 from instruct.sandbox.isolation import isolation_problem
@@ -99,7 +100,9 @@ def _run(run: ProjectRun, limits: Limits, tree: int, extra: Path) -> ProjectResu
     fds = (theirs.fileno(), tree)
     boot = f"import sys; sys.path.insert(0, {INSIDE!r}); from inside import project; project.main()"
     program = [interpreter().executable, "-I", "-S", "-B", "-X", "utf8", "-c", boot, *map(str, fds)]
-    with ours, start(mounts, program, fds=fds, filtered=syscalls.program(functions=False)) as process:
+    group = Group(limits)
+    filtered = syscalls.program(functions=False)
+    with closing(group), ours, start(mounts, program, fds=fds, filtered=filtered, group=group) as process:
         theirs.close()
         try:
             deadline = time.monotonic() + _START_S + len(run.commands) * (limits.wall_s + 5)

@@ -187,7 +187,8 @@ def test_false_changes_of_arguments_change_nothing_else(after):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("KeyError", KeyError), ("UnicodeDecodeError", ValueError), ("open", Exception), ("nothing", Exception),
-     (5, Exception), ("OSError", OSError), ("StopIteration", StopIteration), ("__import__", Exception), ("int", Exception)],
+     (5, Exception), ("OSError", OSError), ("StopIteration", StopIteration), ("__import__", Exception),
+     ("int", Exception)],
 )  # fmt: skip
 def test_exceptions_come_back_as_built_in_ones(name, kind):
     raised = judge._exception(name, f"{name}: text")

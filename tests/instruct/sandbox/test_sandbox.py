@@ -67,7 +67,7 @@ def test_processor_time_runs_out_before_the_wall(isolation):
 
 
 def test_the_error_names_the_exception(sandbox):
-    assert judged(sandbox, "def f(x): return {}[x]", "f('key')").error == "KeyError: \"'key'\""
+    assert judged(sandbox, "def f(x): return {}[x]", "f('key')").error == "KeyError: 'key'"
 
 
 @pytest.mark.parametrize(
