@@ -172,7 +172,8 @@ def _packages(
             wanted = [one for one in plan.requirements if one.name in names]
             fetch_wheels(wanted, python or Path(sys.executable), into)
             folders += (into / "site",) if (into / "site").is_dir() else ()
-        pytest = own_pytest(into / "pytest", folders) if plan.commands else ()
+        asked = any("pytest" in one.argv for one in plan.commands)
+        pytest = own_pytest(into / "pytest", folders) if asked else ()
         yield folders + pytest
 
 

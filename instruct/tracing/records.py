@@ -155,6 +155,8 @@ def _call(note: Mapping[str, Any]) -> Noted:
     if value is not None:
         read_literal(value)
     raised, lost = (_name(note.get(key, ""), empty=True) for key in ("raised", "lost"))
+    if (value is None) != bool(raised or lost):
+        raise ValueError("a call either returns or does not")
     return Noted(tuple(arguments.items()), value, raised, lost)
 
 

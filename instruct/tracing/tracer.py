@@ -13,6 +13,7 @@ Nothing is pickled. `records.read_trace` reads the file, and believes nothing th
 from __future__ import annotations
 
 import atexit
+import functools
 import json
 import os
 import runpy
@@ -341,7 +342,7 @@ def _nature(code: Any, frame: Any) -> tuple[str, dict[str, Any]]:
     """Why a function cannot be used ("" when it can), and the default values of its parameters."""
     name = _qualname(code)
     found = frame.f_globals.get(code.co_name)
-    while type(found) is _FUNCTION and found.__code__ is not code:
+    while (type(found) is _FUNCTION and found.__code__ is not code) or type(found) is _CACHED:
         found = found.__dict__.get("__wrapped__")
     own = found if type(found) is _FUNCTION and found.__code__ is code else None
     if code.co_name == "<lambda>":
@@ -365,7 +366,7 @@ def _defaults(function: Any) -> dict[str, Any]:
     return {**dict(zip(names[len(names) - len(values) :], values)), **(function.__kwdefaults__ or {})}
 
 
-_FUNCTION = type(_defaults)
+_FUNCTION, _CACHED = type(_defaults), type(functools.lru_cache(_defaults))
 
 
 def main(arguments: list[str]) -> None:

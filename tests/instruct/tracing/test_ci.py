@@ -93,7 +93,10 @@ def test_only_the_first_source_is_run_and_the_others_are_told(tmp_path):
     files = {"tox.ini": TOX, ".travis.yml": "script: python -m unittest\n", "pytest.ini": "[pytest]\n"}
     found = plan_of(tmp_path, files)
     assert [one.file for one in found.commands] == ["tox.ini"]
-    assert [one.file for one in found.passed_over if "another source" in one.why] == [".travis.yml", "pytest.ini"]
+    assert [one.file for one in found.passed_over if "another source" in one.why] == [
+        ".travis.yml",
+        "pytest.ini",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,10 @@ def test_a_project_without_tests_has_no_commands(tmp_path):
         ("A=1 B=2 poetry run py.test -vv tests", ("-m", "pytest", "tests")),
         ("uv run --python 3.12 pytest --import-mode=importlib", ("-m", "pytest", "--import-mode=importlib")),
         ("coverage run --source pkg -m pytest --ignore x", ("-m", "pytest", "--ignore", "x")),
-        ("python3.12 -W error -m unittest discover -s tests -v", ("-m", "unittest", "discover", "-s", "tests")),
+        (
+            "python3.12 -W error -m unittest discover -s tests -v",
+            ("-m", "unittest", "discover", "-s", "tests"),
+        ),
         ("./venv/bin/python tests/run_tests.py --all", ("tests/run_tests.py",)),
         ("- pytest {toxinidir}/tests", ("-m", "pytest", "tests")),
         ("pytest {toxinidir}", ("-m", "pytest", ".")),
@@ -168,7 +174,9 @@ def test_lines_that_do_not(line, why):
 
 def test_what_is_missing_is_told_by_normal_names(tmp_path):
     text = '[project]\ndependencies = ["Foo_Bar>1", "six", "x @ https://h/x.zip"]\n[dependency-groups]\ntest=["pytest"]'
-    found = plan_of(tmp_path, {"pyproject.toml": text, "setup.cfg": "[options]\ninstall_requires = six; attrs\n"})
+    found = plan_of(
+        tmp_path, {"pyproject.toml": text, "setup.cfg": "[options]\ninstall_requires = six; attrs\n"}
+    )
     assert [one.name for one in found.requirements] == ["foo-bar", "six", "pytest", "attrs"]
     assert found.missing(["foo.bar", "SIX"]) == ("attrs",)
 

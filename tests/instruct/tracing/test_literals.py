@@ -168,8 +168,30 @@ def test_what_holds_itself_is_too_large():
 
 @pytest.mark.parametrize(
     "text",
-    ["__import__('os')", "1 + 1", "(lambda: 1)()", "nan", "{1: 2, **{}}", "[1,2]", " 1", "1 ", "0x10", "'a' 'b'"]
-    + ["", "(" * 500, "[" * 300 + "]" * 300, "-" * 3000 + "1", "f'{1}'", "1e400", "{2, 1}", "'\\x61'", "1j+1", "\0"]
+    [
+        "__import__('os')",
+        "1 + 1",
+        "(lambda: 1)()",
+        "nan",
+        "{1: 2, **{}}",
+        "[1,2]",
+        " 1",
+        "1 ",
+        "0x10",
+        "'a' 'b'",
+    ]
+    + [
+        "",
+        "(" * 500,
+        "[" * 300 + "]" * 300,
+        "-" * 3000 + "1",
+        "f'{1}'",
+        "1e400",
+        "{2, 1}",
+        "'\\x61'",
+        "1j+1",
+        "\0",
+    ]
     + ["9" * 5000, "frozenset()", "True if 1 else 0", '"a"'],
 )
 def test_any_other_text_is_no_literal(text):
@@ -177,13 +199,16 @@ def test_any_other_text_is_no_literal(text):
         read_literal(text)
 
 
-@pytest.mark.parametrize("text", ["1e999", "-1e999", "-0.0", "set()", "{1, 2}", "(1+2j)", "(1,)", "'\\ud800'", "b'\\x00'"])
+@pytest.mark.parametrize(
+    "text", ["1e999", "-1e999", "-0.0", "set()", "{1, 2}", "(1+2j)", "(1,)", "'\\ud800'", "b'\\x00'"]
+)
 def test_the_odd_ones_are_literals(text):
     assert literal(read_literal(text)) == text
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(1, True), (0.0, -0.0), (1, 1.0), ([1], (1,)), ({1}, {1.0}), ({1: 2}, {True: 2}), ("a", b"a")]
+    ("one", "other"),
+    [(1, True), (0.0, -0.0), (1, 1.0), ([1], (1,)), ({1}, {1.0}), ({1: 2}, {True: 2}), ("a", b"a")],
 )
 def test_what_python_calls_equal_need_not_be_exactly_so(one, other):
     assert not exactly(one, other)

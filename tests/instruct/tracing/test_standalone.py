@@ -69,7 +69,9 @@ def test_a_function_brings_what_it_needs_and_no_more(tmp_path):
     assert made.prompt.endswith('    """\n')
     for absent in ("UNUSED", "import os", "other", "floor, pi"):
         assert absent not in made.code
-    assert made.prompt.startswith("import re as regex\nfrom math import floor\nfrom math import pi\n\nLIMIT = 3")
+    assert made.prompt.startswith(
+        "import re as regex\nfrom math import floor\nfrom math import pi\n\nLIMIT = 3"
+    )
 
 
 def test_names_of_the_projects_own_modules_are_followed(tmp_path):
@@ -177,7 +179,11 @@ def test_no_content_raises(tmp_path_factory, data):
     assert standalone(Modules(folder), "a.py", "f").reason in REASONS
 
 
-@pytest.mark.parametrize("text", ["(" * 5000, "[" * 100_000, "-" * 200_000 + "1", "f(" * 3000, "a." * 50_000 + "b", "\0"], ids=lambda text: text[0])
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 5000, "[" * 100_000, "-" * 200_000 + "1", "f(" * 3000, "a." * 50_000 + "b", "\0"],
+    ids=lambda text: text[0],
+)
 def test_sources_that_break_parsers_are_one_reason(tmp_path, text):
     (tmp_path / "a.py").write_text(text)
     code = "import sys, pathlib; from instruct.tracing.modules import Modules\n"
