@@ -38,8 +38,8 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "HOME": "/tmp", "TZ": "UTC",
     "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "CI": "true", "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",
 }  # fmt: skip
-_PYTEST = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "-o", "addopts=", "-o", "filterwarnings=",
-           "-o", "required_plugins=")  # fmt: skip
+_PYTEST = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist",
+           "-o", "addopts=", "-o", "filterwarnings=", "-o", "required_plugins=")  # fmt: skip
 _SUMMARY = re.compile(r"\d+ (?:passed|failed|error|skipped)[^\n]*|Ran \d+ tests?")
 
 
@@ -52,8 +52,8 @@ class TraceConfig:
         patience: calls of a function that are looked at for them.
         trace_mb: largest trace of one command.
         wall_s, memory_mb, processes, disk_mb: limits of each test command.
-        replay_s: seconds of processor time for all calls of one function in one replay. Generous, and of time on the clock
-            three times as much: what ends near a limit would not be the same in every run.
+        replay_s: seconds of processor time for all calls of one function in one replay. Generous, and of time on the
+            clock three times as much: what ends near a limit would not be the same in every run.
         problem: what is asked of a problem.
     """
 
@@ -74,6 +74,9 @@ class TraceConfig:
         """Limits of a test command."""
         return Limits(wall_s=self.wall_s, cpu_s=self.wall_s, memory_mb=self.memory_mb, processes=self.processes,
                       disk_mb=self.disk_mb, output_kb=256)  # fmt: skip
+
+
+_DEFAULT = TraceConfig()
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class TracedProject:
 
 def trace_project(
     tree: Path,
-    config: TraceConfig = TraceConfig(),  # noqa: B008
+    config: TraceConfig = _DEFAULT,
     *,
     project: Project | None = None,
     python: Path | None = None,
@@ -136,8 +139,8 @@ def trace_project(
     """Run a project's tests in the sandbox, trace them, and make problems of functions whose calls can be replayed.
 
     ``python`` and ``site_packages`` are what the tests run with (this interpreter and its packages by default);
-    ``fetch`` allows wheels to be downloaded for what the project requires. ``sandbox`` replays; one with ``workers`` is made
-    where none is given. The project's own code runs in sandboxes only.
+    ``fetch`` allows wheels to be downloaded for what the project requires. ``sandbox`` replays; one with ``workers`` is
+    made where none is given. The project's own code runs in sandboxes only.
 
     Raises:
         InputError: no such folder. EnvironmentProblem: nothing can be isolated here, or there is no pytest.

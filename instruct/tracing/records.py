@@ -185,9 +185,8 @@ def _merged(functions: Iterable[Traced]) -> tuple[Traced, ...]:
     found: dict[tuple[str, str, int], Traced] = {}
     for one in functions:
         key = (one.file, one.qualname, one.line)
-        if (known := found.get(key)) is not None:
-            calls = tuple(dict.fromkeys(known.calls + one.calls))
-            looked, refused = known.looked + one.looked, known.refused + one.refused
-            one = replace(known, calls=calls, looked=looked, refused=refused)
-        found[key] = one
+        known = found.get(key, replace(one, calls=(), looked=0, refused=0))
+        calls = tuple(dict.fromkeys(known.calls + one.calls))
+        looked, refused = known.looked + one.looked, known.refused + one.refused
+        found[key] = replace(known, calls=calls, looked=looked, refused=refused)
     return tuple(found.values())

@@ -90,7 +90,7 @@ def _int(value: int) -> str:
 
 
 def _float(value: float) -> str:
-    if value != value:
+    if not value - value == 0 and abs(value) != float("inf"):
         raise NotPlain("nan")
     text = repr(value)
     return text.replace("inf", "1e999") if "inf" in text else text
@@ -180,7 +180,11 @@ class Recorder:
         """What there is to know of a code object at its first call; None where it is none of ours."""
         path = self.below(code.co_filename)
         found = None
-        if path and code.co_flags & _OPTIMIZED and (code.co_name[0] != "<" or code.co_name == "<lambda>"):
+        if (
+            path
+            and code.co_flags & _OPTIMIZED
+            and (code.co_name == "<lambda>" or not code.co_name.startswith("<"))
+        ):
             why, defaults = _nature(code, frame)
             found = Seen(code, len(self.kept), why, defaults)
             about = {"file": path, "name": _qualname(code), "line": code.co_firstlineno, "why": why}
@@ -206,7 +210,7 @@ class Recorder:
         return True
 
     def arguments(self, seen: Seen, frame: Any) -> str | None:
-        """The arguments as JSON text: name to literal, null for an object that is the default's own; None if not plain."""
+        """The arguments as JSON, name to literal, null for a default that is no literal; None if they are not plain."""
         values = frame.f_locals
         found: dict[str, str | None] = {}
         for name in seen.names:
@@ -341,29 +345,37 @@ def _qualname(code: Any) -> str:
 def _nature(code: Any, frame: Any) -> tuple[str, dict[str, Any]]:
     """Why a function cannot be used ("" when it can), and the default values of its parameters."""
     name = _qualname(code)
-    found = frame.f_globals.get(code.co_name)
-    while (type(found) is _FUNCTION and found.__code__ is not code) or type(found) is _CACHED:
-        found = found.__dict__.get("__wrapped__")
-    own = found if type(found) is _FUNCTION and found.__code__ is code else None
-    if code.co_name == "<lambda>":
-        return "lambda", {}
-    if code.co_flags & _COROUTINES:
-        return "coroutine", {}
-    if code.co_flags & _GENERATOR:
-        return "generator", {}
-    if code.co_freevars:
-        return "closure", {}
-    if "<locals>" in name:
-        return "nested", {}
-    if "." in name or (own is None and not hasattr(code, "co_qualname")):
-        return "method", {}
-    return "", _defaults(own) if own is not None else {}
+    own = _function(code, frame.f_globals)
+    reasons = {
+        "lambda": code.co_name == "<lambda>",
+        "coroutine": code.co_flags & _COROUTINES,
+        "generator": code.co_flags & _GENERATOR,
+        "closure": code.co_freevars,
+        "nested": "<locals>" in name,
+        "method": "." in name or (own is None and not hasattr(code, "co_qualname")),
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), "")
+    return why, _defaults(own) if own is not None and not why else {}
+
+
+def _function(code: Any, names: dict[str, Any]) -> Any:
+    """The function of some code, where its module has it under its name, decorated or not; else None."""
+    found = names.get(code.co_name)
+    for _ in range(8):
+        if type(found) is _FUNCTION and found.__code__ is code:
+            return found
+        found = found.__dict__.get("__wrapped__") if type(found) in (_FUNCTION, _CACHED) else None
+    return None
 
 
 def _defaults(function: Any) -> dict[str, Any]:
     code, values = function.__code__, function.__defaults__ or ()
     names = code.co_varnames[: code.co_argcount]
-    return {**dict(zip(names[len(names) - len(values) :], values)), **(function.__kwdefaults__ or {})}
+    start = len(names) - len(values)
+    return {
+        **{names[start + at]: value for at, value in enumerate(values)},
+        **(function.__kwdefaults__ or {}),
+    }
 
 
 _FUNCTION, _CACHED = type(_defaults), type(functools.lru_cache(_defaults))

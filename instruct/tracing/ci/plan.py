@@ -124,8 +124,9 @@ def read_plan(tree: Path) -> Plan:
         for command in here:
             if command.argv in [known.argv for known in commands]:
                 continue
-            if commands and commands[0].file != command.file or len(commands) >= COMMANDS:
-                why = "another source has test commands" if len(commands) < COMMANDS else "enough commands"
+            other = bool(commands) and commands[0].file != command.file
+            if other or len(commands) >= COMMANDS:
+                why = "another source has test commands" if other else "enough commands"
                 passed.append(PassedOver(" ".join(command.argv), command.file, command.line, why))
             else:
                 commands.append(command)

@@ -89,14 +89,14 @@ def _read(words: list[str]) -> Line:
     if not words:
         return Line(why="no command")
     first, rest = words[0].rpartition("/")[2], words[1:]
+    if words[:2] in (["uv", "pip"], ["hatch", "test"]):
+        first, rest = ("pip" if first == "uv" else "pytest"), rest[1:]
     if first in ("tox", "uvx") and ("tox" in words):
         return Line(tox=True)
-    if first == "hatch" and rest[:1] == ["test"]:
-        return Line(argv=("-m", "pytest"))
     if first in _RUNNERS:
         return _tests(_RUNNERS[first], rest)
-    if first in ("pip", "pip3") or words[:2] == ["uv", "pip"]:
-        return _installs(rest[1:] if words[0] == "uv" else rest)
+    if first in ("pip", "pip3"):
+        return _installs(rest)
     if _PYTHON.fullmatch(words[0]):
         return _python(rest)
     return Line(why=_OTHERS.get(first, "no test command"))

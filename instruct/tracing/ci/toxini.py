@@ -47,8 +47,8 @@ def read_tox(text: str, file: str) -> Iterator[Found]:
 def _lines(parser: configparser.RawConfigParser, section: str, option: str, depth: int = 4) -> Iterator[str]:
     """The lines of an option, joined where they go on, references to other sections followed."""
     value = parser.get(section, option, fallback="") or ""
-    for line in value.replace("\\\n", " ").split("\n"):
-        line = re.sub(r"\s+", " ", line.strip())
+    whole = value.replace("\\\n", " ").split("\n")
+    for line in (re.sub(r"\s+", " ", one.strip()) for one in whole):
         found = _REFERENCE.fullmatch(line)
         if found and depth:
             yield from _lines(parser, found[1], found[2], depth - 1)

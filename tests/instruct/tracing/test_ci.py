@@ -214,8 +214,35 @@ def test_any_text_is_read(text):
         assert all(one.line >= 1 for one in reader(text, "file"))
 
 
-@given(st.lists(st.sampled_from(["pytest", "python", "-m", "tests", "&&", "{posargs}", "tox", "pip", "install", "-r", "uv",
-                                 "run", "coverage", "A=1", "-", "--", "${{ x }}", "unittest", "-k"]), max_size=8))  # fmt: skip
+WORDS = [
+    *[
+        "pytest",
+        "python",
+        "-m",
+        "tests",
+        "&&",
+        "{posargs}",
+        "tox",
+        "pip",
+        "install",
+        "-r",
+        "uv",
+        "run",
+        "coverage",
+        "A=1",
+        "-",
+        "--",
+        "${{",
+        "x",
+        "}}",
+        "unittest",
+        "-k",
+    ],
+    *["/etc/passwd", "../up", "-c", "--rootdir=/", "-p"],
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8))
 def test_no_path_that_leads_out_is_handed_to_an_interpreter(words):
     for one in read_line(" ".join(words)):
         assert not any(word.startswith("/") or ".." in word for word in one.argv)

@@ -124,9 +124,29 @@ class Odd(metaclass=Meta):
 
 @pytest.mark.parametrize(
     "value",
-    [Liar(), [Liar()], {"a": Liar()}, (1, (2, Liar())), Text("a"), {Text("a"): 1}, Table(a=1), Odd(), [Odd()]]
-    + [float("nan"), [float("nan")], frozenset({1}), complex(0.0, -0.0), complex(math.inf, 1), len, int, ...]
-    + [bytearray(b"a"), range(3), memoryview(b"a"), Exception("x")],
+    [
+        Liar(),
+        [Liar()],
+        {"a": Liar()},
+        (1, (2, Liar())),
+        Text("a"),
+        {Text("a"): 1},
+        Table(a=1),
+        Odd(),
+        [Odd()],
+        float("nan"),
+        [float("nan")],
+        frozenset({1}),
+        complex(0.0, -0.0),
+        complex(math.inf, 1),
+        len,
+        int,
+        ...,
+        bytearray(b"a"),
+        range(3),
+        memoryview(b"a"),
+        Exception("x"),
+    ],
     ids=lambda _: "value",
 )
 def test_what_is_not_plain_is_refused_and_none_of_its_code_is_called(value):
@@ -179,8 +199,6 @@ def test_what_holds_itself_is_too_large():
         "1 ",
         "0x10",
         "'a' 'b'",
-    ]
-    + [
         "",
         "(" * 500,
         "[" * 300 + "]" * 300,
@@ -190,9 +208,12 @@ def test_what_holds_itself_is_too_large():
         "{2, 1}",
         "'\\x61'",
         "1j+1",
-        "\0",
-    ]
-    + ["9" * 5000, "frozenset()", "True if 1 else 0", '"a"'],
+        "\x00",
+        "9" * 5000,
+        "frozenset()",
+        "True if 1 else 0",
+        '"a"',
+    ],
 )
 def test_any_other_text_is_no_literal(text):
     with pytest.raises(ValueError, match="not a literal"):

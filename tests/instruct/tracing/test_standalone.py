@@ -76,7 +76,8 @@ def test_a_function_brings_what_it_needs_and_no_more(tmp_path):
 
 def test_names_of_the_projects_own_modules_are_followed(tmp_path):
     files = {
-        "pkg/a.py": "from .low.deep import twice\nfrom pkg.b import START\n\ndef f(x):\n    '''Doc.'''\n    return twice(x) + START\n",
+        "pkg/a.py": "from .low.deep import twice\nfrom pkg.b import START\n\ndef f(x):\n"
+        "    'Doc.'\n    return twice(x) + START\n",
         "pkg/b.py": "from pkg.low.deep import twice\nSTART = twice(4)\n",
         "pkg/low/__init__.py": "",
         "pkg/low/deep.py": "import operator\n\ndef twice(x):\n    return operator.mul(x, 2)\n",
@@ -115,7 +116,8 @@ def test_annotations_count_unless_they_are_postponed(tmp_path):
     [
         ("import numpy\ndef f(x):\n    return numpy.array(x)", "imports_beyond_stdlib"),
         ("def f(x):\n    import numpy\n    return x", "imports_beyond_stdlib"),
-        ("try:\n    import numpy\nexcept ImportError:\n    numpy = None\ndef f(x):\n    return numpy", "imports_beyond_stdlib"),
+        ("try:\n    import numpy\nexcept ImportError:\n    numpy = 1\ndef f(x):\n    return numpy",
+         "imports_beyond_stdlib"),
         ("import pkg.b\ndef f(x):\n    return pkg.b.g(x)", "imports_project"),
         ("from . import b\ndef f(x):\n    return b.g(x)", "imports_project"),
         ("from .b import g as h\ndef f(x):\n    return h(x)", "imports_project"),
@@ -160,7 +162,8 @@ def test_what_cannot_be_taken_out_says_why(tmp_path, text, reason):
         "def f(\n    x,\n):\n    '''Doc.'''\n\n    return x + 1",
         "def f(x):\r\n    '''Doc.'''\r\n    return x + 1\r\n",
         "\ufeffdef f(x):\n\t'''Doc.'''\n\treturn x + 1\n",
-        "import functools\n@functools.lru_cache\ndef f(x):\n    @functools.cache\n    def g(): return 1\n    return x + g()\n",
+        "import functools\n@functools.lru_cache\ndef f(x):\n"
+        "    @functools.cache\n    def g(): return 1\n    return x + g()\n",
         "def f(x):\n    '''Form\x0cfeed\u2028.'''\n    return x + 1\n",
     ],
 )
@@ -203,7 +206,8 @@ def test_files_outside_the_project_are_not_read(tmp_path):
 
 
 def test_statements_bind_what_a_module_binds():
-    text = "import a.b, c as d\nfrom e import g as h\nfor i in x:\n    j = 1\nwith k as l: pass\nclass M:\n    n = 1\no: int = 1\nif 1:\n    def p(): q = 1\n"
+    text = "import a.b, c as d\nfrom e import g as h\nfor i in x:\n    j = 1\nwith k as l: pass\n"
+    text += "class M:\n    n = 1\no: int = 1\nif 1:\n    def p(): q = 1\n"
     found = [sorted(one.binds) for one in Module("a.py", text).statements]
     assert found == [["a"], ["d"], ["h"], ["i", "j"], ["l"], ["M"], ["o"], ["p"]]
 
