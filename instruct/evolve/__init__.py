@@ -8,17 +8,19 @@ The map::
     methods.py   METHODS, evolve_prompt: how a task is made harder, and what a model is asked
     evolving.py  evolve: rounds -> EVOLVED rows, with parent, round, method and provenance
     cleaning.py  RULES, clean: -> CLEANED rows, each with the first rule that drops it
+    refusal.py   is_refusal: apologies instead of answers
     nearness.py  near duplicates by shingles, exactly
     leaking.py   LeakCheck: benchmark tasks in texts, by the rules of `contamination`
 
 A task flows: seed -> evolved in each round -> marked by rules -> `instruct.ranking`.
 """
 
-from instruct.evolve.cleaning import CLEANED, RULES, CleaningConfig, clean, is_refusal, normalised
+from instruct.evolve.cleaning import CLEANED, RULES, CleaningConfig, clean, normalised
 from instruct.evolve.evolving import EVOLVED, EvolveConfig, evolve, seed_prompts
 from instruct.evolve.leaking import LeakCheck, LeakConfig
 from instruct.evolve.methods import FORBIDDEN, METHODS, chosen_method, evolve_prompt
 from instruct.evolve.nearness import jaccard, near_duplicates, shingles
+from instruct.evolve.refusal import is_refusal
 from instruct.evolve.seeds import SEED, read_seeds, seed_table
 
 __all__ = [

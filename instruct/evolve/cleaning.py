@@ -18,6 +18,7 @@ import pyarrow as pa
 from instruct.evolve.evolving import EVOLVED
 from instruct.evolve.methods import FORBIDDEN
 from instruct.evolve.nearness import near_duplicates, shingles
+from instruct.evolve.refusal import is_refusal
 
 RULES: Mapping[str, str] = {
     "no_answer": "the model gave no text",
@@ -38,10 +39,6 @@ CLEANED = EVOLVED.append(
     pa.field("leaks", pa.list_(pa.string()), metadata={"about": "benchmark tasks found in it, as suite/task"})
 )
 
-_REFUSAL_WORDS = 80
-_REFUSAL = re.compile(
-    r"\bsorry\b|\bas an? (?:ai|language model)\b|\bi(?: am|'m) (?:unable|not able)\b", re.IGNORECASE
-)
 _NAMED = (
     "javascript|typescript|java|php|perl|golang|kotlin|scala|haskell|html|css|sql|bash|matlab|vba|powershell"
 )
@@ -104,17 +101,6 @@ def normalised(text: str) -> str:
     True
     """
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
-
-
-def is_refusal(text: str) -> bool:
-    """Whether a text is an apology instead of an answer: one of its phrases, in fewer than 80 words.
-
-    The limit of 80 words is WizardLM's (arXiv 2304.12244, section 3.3, as recalled).
-
-    >>> is_refusal("Sorry, I cannot."), is_refusal("Print 'sorry' if " + "x " * 90)
-    (True, False)
-    """
-    return len(text.split()) < _REFUSAL_WORDS and _REFUSAL.search(text) is not None
 
 
 def _own(text: str, config: CleaningConfig, tokens: Callable[[str], int]) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import pyarrow as pa
 
 from instruct.evolve.methods import FORBIDDEN, METHODS, chosen_method, evolve_prompt
+from instruct.evolve.refusal import is_refusal
 from instruct.models import Answer, ModelConfig, Prompt
 
 EVOLVED = pa.schema(
@@ -31,7 +32,9 @@ EVOLVED = pa.schema(
 class Answering(Protocol):
     """What answers prompts: `instruct.models.Model`, or a double of it."""
 
-    config: ModelConfig
+    @property
+    def config(self) -> ModelConfig:
+        """How the model is asked."""
 
     def answer(self, prompts: Sequence[Prompt]) -> list[Answer]:
         """Answers in the order of prompts, then samples."""
@@ -59,7 +62,7 @@ class EvolveConfig:
 def evolve(seeds: pa.Table, model: Answering, config: EvolveConfig) -> tuple[pa.Table, Counter[str]]:
     """Seeds (`SEED`) and all that rounds made of them, as `EVOLVED` rows, in the order of seeds, round by round.
 
-    Every task of a round that has a text and no forbidden one is evolved once more in the next (Evol-Instruct;
+    Every task of a round that is one is evolved once more in the next (Evol-Instruct;
     PanGu-Coder2 evolves in depth only, arXiv 2307.14936, section 3.3). A task without an answer is dropped as
     ``no_answer``, one with a forbidden text as ``forbidden``; both end their line. Counts: ``round N`` rows made, and
     the answers' problems.
@@ -108,7 +111,6 @@ def _round(
 def _made(answer: Answer, method: str, round_: int, asked: ModelConfig) -> dict[str, Any]:
     instruction = answer.text.strip()
     name = f"{answer.prompt_id}\n{round_}\n{method}\n{answer.sample_ix}\n{instruction}"
-    lowered = instruction.lower()
     return {
         "id": f"task-{hashlib.sha256(name.encode()).hexdigest()[:16]}",
         "parent_id": answer.prompt_id,
@@ -118,9 +120,14 @@ def _made(answer: Answer, method: str, round_: int, asked: ModelConfig) -> dict[
         "model": answer.model,
         "temperature": asked.temperature,
         "seed": asked.seed + answer.sample_ix,
-        "dropped": "no_answer"
-        if not instruction
-        else "forbidden"
-        if any(word in lowered for word in FORBIDDEN)
-        else None,
+        "dropped": _failed(instruction),
     }
+
+
+def _failed(instruction: str) -> str | None:
+    if not instruction:
+        return "no_answer"
+    lowered = instruction.lower()
+    if any(word in lowered for word in FORBIDDEN):
+        return "forbidden"
+    return "refusal" if is_refusal(instruction) else None

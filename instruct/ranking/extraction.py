@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from instruct.evolve.cleaning import is_refusal
+from instruct.evolve.refusal import is_refusal
 from instruct.problems import parsed
 
 PROBLEMS: Mapping[str, str] = {

@@ -98,6 +98,10 @@ def pairs(
         if task["dropped"] is None
         for row in _pairs(task, by_task.get(task["id"], []), config)
     ]
+    left = [row for row in rows if row["dropped"] is None]
+    found = leaks([f"{row['prompt']}\n\n{row['chosen']}" for row in left])
+    for row, tasks in zip(left, found, strict=True):
+        row["dropped"] = "leak" if tasks else None
     counts = Counter(
         f"dropped {row['dropped']}" if row["dropped"] else f"kept {row['reason']}" for row in rows
     )

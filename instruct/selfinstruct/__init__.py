@@ -25,10 +25,10 @@ from instruct.selfinstruct.questions import (
 from instruct.selfinstruct.tagged import (
     TaskTests,
     between,
+    messages_for_solution,
+    messages_for_tests,
     parse_solution,
     parse_tests,
-    solution_prompt,
-    write_tests_prompt,
 )
 from instruct.selfinstruct.triples import (
     CANDIDATE,
@@ -57,6 +57,8 @@ __all__ = [
     "first_passing",
     "has_tags",
     "llama_chat",
+    "messages_for_solution",
+    "messages_for_tests",
     "mixed",
     "mixture_manifest",
     "parse_questions",
@@ -66,9 +68,7 @@ __all__ = [
     "question_test_prompts",
     "question_tests",
     "questions",
-    "solution_prompt",
     "solution_prompts",
     "step_chat",
     "triple_turns",
-    "write_tests_prompt",
 ]

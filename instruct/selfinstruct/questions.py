@@ -34,9 +34,9 @@ QUESTION = pa.schema(
 
 LEVELS = ("easy", "medium")
 
-_PROMPT = """[INST] Make up {count} different programming questions as they are asked in interviews, of {level} \
+_PROMPT = """Make up {count} different programming questions as they are asked in interviews, of {level} \
 difficulty. Each must be answered by one standalone Python function that needs nothing beyond the standard library. \
-Do not answer them. Write one question per line, numbered. [/INST]"""
+Do not answer them. Write one question per line, numbered."""
 _ITEM = re.compile(
     r"^[ \t]{0,8}(?:\*\*)?(?:Q(?:uestion)?[ \t]*)?(\d{1,4})(?:[.):]|[ \t]*-)(?:\*\*)?[ \t]+(?=\S)",
     re.MULTILINE,
@@ -73,7 +73,7 @@ class QuestionConfig:
 
 
 def question_prompts(config: QuestionConfig) -> list[Prompt]:
-    """One prompt per level; each call is one of its samples. The tags are the published ones, the words are ours."""
+    """One prompt per level; each call is one of its samples. The words are ours; the server adds the tags."""
     return [
         Prompt(level, (("user", _PROMPT.format(count=config.per_call, level=level)),))
         for level in config.levels

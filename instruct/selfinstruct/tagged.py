@@ -1,7 +1,8 @@
 """Tagged answers: tests between ``[TESTS]`` and ``[/TESTS]``, solutions between ``[PYTHON]`` and ``[/PYTHON]``.
 
 The tags, ``# Test case n:`` above each assertion, five tests and one example are Code Llama's (arXiv 2308.12950,
-appendix on self-instruct prompts); the words and the examples are ours.
+appendix on self-instruct prompts); the words and the examples are ours. Prompts are turns: the server puts its
+model's tags around them, for Llama ``[INST] … [/INST]`` as published (`instruct.selfinstruct.llama_chat` shows them).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from instruct.problems import parsed
 from instruct.ranking.extraction import Extracted, extract
 from instruct.ranking.unittests import unbound
 
+Messages = tuple[tuple[str, str], ...]
 TESTS, PYTHON = "TESTS", "PYTHON"
 
 _EXAMPLE_TASK = (
@@ -36,27 +38,16 @@ _EXAMPLE_SOLUTION = """def second_largest(numbers):
     distinct = sorted(set(numbers))
     return distinct[-2] if len(distinct) > 1 else None"""
 
-_TESTS_PROMPT = """[INST] You are an experienced Python programmer who writes unit tests. Write {count} tests for the \
-task below, each a comment `# Test case n:` and an assertion below it, all of them between [TESTS] and [/TESTS].
+_TESTS_PROMPT = """You are an experienced Python programmer who writes unit tests. Write {count} tests for each task, \
+each a comment `# Test case n:` and an assertion below it, all of them between [TESTS] and [/TESTS].
 
-Task: {example_task}
-[/INST] [TESTS]
-{example_tests}
-[/TESTS]
-[INST] Task: {question}
-[/INST]"""
+Task: {task}"""
 
-_SOLUTION_PROMPT = """[INST] You are an experienced Python programmer. Write one function that solves the task below \
-and passes the test. Put it between [PYTHON] and [/PYTHON].
+_SOLUTION_PROMPT = """You are an experienced Python programmer. Write one function that solves the task and passes the \
+test. Put it between [PYTHON] and [/PYTHON].
 
-Task: {example_task}
-Test: {example_test}
-[/INST] [PYTHON]
-{example_solution}
-[/PYTHON]
-[INST] Task: {question}
-Test: {test}
-[/INST]"""
+Task: {task}
+Test: {test}"""
 
 _CASE = re.compile(r"^[ \t]*#[ \t]*Test case[ \t]*\d*[ \t]*:?[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
 
@@ -71,29 +62,29 @@ class TaskTests:
     problem: str = ""
 
 
-def write_tests_prompt(question: str, count: int = 5) -> str:
-    """What a model is asked, to get tests for a question, with one example.
+def messages_for_tests(question: str, count: int = 5) -> Messages:
+    """What a model is asked, to get tests for a question: one example, then the question.
 
-    >>> write_tests_prompt("Add.").splitlines()[-2]
-    '[INST] Task: Add.'
+    >>> messages_for_tests("Add.")[-1]
+    ('user', 'Task: Add.')
     """
-    return _TESTS_PROMPT.format(
-        count=count, example_task=_EXAMPLE_TASK, example_tests=_EXAMPLE_TESTS, question=question
+    return (
+        ("user", _TESTS_PROMPT.format(count=count, task=_EXAMPLE_TASK)),
+        ("assistant", f"[TESTS]\n{_EXAMPLE_TESTS}\n[/TESTS]"),
+        ("user", f"Task: {question}"),
     )
 
 
-def solution_prompt(question: str, test: str) -> str:
-    """What a model is asked, to get a solution, with one example and one of the question's tests.
+def messages_for_solution(question: str, test: str) -> Messages:
+    """What a model is asked, to get a solution: one example, then the question with one of its tests.
 
-    >>> solution_prompt("Add.", "assert add(1, 2) == 3").splitlines()[-2]
-    'Test: assert add(1, 2) == 3'
+    >>> messages_for_solution("Add.", "assert add(1, 2) == 3")[-1]
+    ('user', 'Task: Add.\\nTest: assert add(1, 2) == 3')
     """
-    return _SOLUTION_PROMPT.format(
-        example_task=_EXAMPLE_TASK,
-        example_test=_EXAMPLE_TESTS.splitlines()[1],
-        example_solution=_EXAMPLE_SOLUTION,
-        question=question,
-        test=test,
+    return (
+        ("user", _SOLUTION_PROMPT.format(task=_EXAMPLE_TASK, test=_EXAMPLE_TESTS.splitlines()[1])),
+        ("assistant", f"[PYTHON]\n{_EXAMPLE_SOLUTION}\n[/PYTHON]"),
+        ("user", f"Task: {question}\nTest: {test}"),
     )
 
 

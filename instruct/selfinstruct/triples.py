@@ -12,7 +12,12 @@ from instruct.models import Answer, Prompt
 from instruct.ranking import Judge
 from instruct.sandbox import Outcome, Trial
 from instruct.selfinstruct.chat import has_tags
-from instruct.selfinstruct.tagged import parse_solution, parse_tests, solution_prompt, write_tests_prompt
+from instruct.selfinstruct.tagged import (
+    messages_for_solution,
+    messages_for_tests,
+    parse_solution,
+    parse_tests,
+)
 
 TESTED_QUESTION = pa.schema(
     [
@@ -75,7 +80,7 @@ TRIPLE = pa.schema(
 def question_test_prompts(questions: Iterable[Mapping[str, Any]], count: int) -> list[Prompt]:
     """Prompts for the tests of kept questions (`QUESTION` rows)."""
     return [
-        Prompt(row["id"], (("user", write_tests_prompt(row["question"], count)),))
+        Prompt(row["id"], messages_for_tests(row["question"], count))
         for row in questions
         if row["dropped"] is None
     ]
@@ -118,7 +123,7 @@ def _tested(row: Mapping[str, Any], answers: Sequence[Answer], most: int, least:
 def solution_prompts(tested: Iterable[Mapping[str, Any]]) -> list[Prompt]:
     """Prompts for the solutions of questions that have tests, each with the first of them."""
     return [
-        Prompt(row["id"], (("user", solution_prompt(row["question"], row["tests"][0])),))
+        Prompt(row["id"], messages_for_solution(row["question"], row["tests"][0]))
         for row in tested
         if row["dropped"] is None
     ]

@@ -69,7 +69,12 @@ def test_the_estimate_is_about_what_the_first_round_asks():
 
 @pytest.mark.parametrize(
     ("said", "dropped"),
-    [("failed", "no_answer"), ("  \n", "no_answer"), ("Here is the #Rewritten Task#: x", "forbidden")],
+    [
+        ("failed", "no_answer"),
+        ("  \n", "no_answer"),
+        ("Here is the #Rewritten Task#: x", "forbidden"),
+        ("I am sorry, I cannot.", "refusal"),
+    ],
 )
 def test_an_answer_that_is_none_ends_its_line(said, dropped):
     model = FakeModel(lambda prompt, ix: said if "Sort" in given(prompt) else harder(prompt, ix))

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instruct.models import Answer
-from instruct.selfinstruct import QUESTION, QuestionConfig, parse_questions, question_prompts, questions
+from instruct.selfinstruct import (
+    QUESTION,
+    QuestionConfig,
+    llama_chat,
+    parse_questions,
+    question_prompts,
+    questions,
+)
 
 
 def none_leak(texts):
@@ -97,7 +104,7 @@ def test_the_prompt_is_one_per_level_in_the_published_tags():
     prompts = question_prompts(QuestionConfig(wanted=100))
     assert [prompt.id for prompt in prompts] == ["easy", "medium"]
     for prompt in prompts:
-        text = prompt.messages[0][1]
+        text = llama_chat(prompt.messages)
         assert text.startswith("[INST] ")
         assert text.endswith("[/INST]")
         for part in ("50 ", prompt.id, "standalone Python function", "standard library"):

@@ -8,22 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instruct.selfinstruct import between, parse_solution, parse_tests, solution_prompt, write_tests_prompt
+from instruct.selfinstruct import (
+    between,
+    llama_chat,
+    messages_for_solution,
+    messages_for_tests,
+    parse_solution,
+    parse_tests,
+)
 
 CASES = "# Test case 1:\nassert add(1, 2) == 3\n# Test case 2:\nassert add(0, 0) == 0\n"
 
 
 def test_prompts_are_in_the_published_layout():
     """Five tests, a numbered comment above each, one example; solutions with one test and one example."""
-    text = write_tests_prompt("Add {x}.")
+    text = llama_chat(messages_for_tests("Add {x}."))
     assert text.startswith("[INST] ")
-    assert text.endswith("[INST] Task: Add {x}.\n[/INST]")
+    assert text.endswith("[/TESTS] [INST] Task: Add {x}. [/INST]")
     assert "Write 5 tests" in text
     example = parse_tests(text[text.index("[/INST]") :])
     assert (example.entry_point, len(example.tests), example.problem) == ("second_largest", 5, "")
     assert [f"# Test case {n}:" in text for n in range(1, 6)] == [True] * 5
-    solution = solution_prompt("Add {x}.", "assert add(1) == 2")
-    assert solution.endswith("[INST] Task: Add {x}.\nTest: assert add(1) == 2\n[/INST]")
+    solution = llama_chat(messages_for_solution("Add {x}.", "assert add(1) == 2"))
+    assert solution.endswith("[/PYTHON] [INST] Task: Add {x}.\nTest: assert add(1) == 2 [/INST]")
     shown = parse_solution(solution[solution.index("[/INST]") :], "second_largest")
     assert shown.problem == ""
     room = {}

@@ -105,7 +105,7 @@ def test_tests_of_the_first_usable_answer():
 def test_prompts_are_for_what_is_kept():
     assert [p.id for p in question_test_prompts([question("a"), question("b", "leak")], 5)] == ["a"]
     rows = with_tests("a")
-    assert "Test: assert f(1) == 2" in solution_prompts(rows)[0].messages[0][1]
+    assert "Test: assert f(1) == 2" in solution_prompts(rows)[0].messages[-1][1]
     assert solution_prompts([rows[0] | {"dropped": "no_tests"}]) == []
 
 
