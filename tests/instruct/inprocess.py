@@ -46,7 +46,9 @@ class InProcess:
                 told = told or repr(error)[:100]
         if not passed:
             return Verdict(Outcome.NO_TESTS, 0, 0, (), "", "")
-        outcome = Outcome.ALL_PASS if all(passed) else Outcome.SOME_PASS if any(passed) else Outcome.RUNTIME_ERROR
+        outcome = (
+            Outcome.ALL_PASS if all(passed) else Outcome.SOME_PASS if any(passed) else Outcome.RUNTIME_ERROR
+        )
         return Verdict(outcome, sum(passed), n, tuple(passed), reason, told)
 
     def call(self, calls):

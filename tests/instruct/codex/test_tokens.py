@@ -1,0 +1,69 @@
+"""Token rows: prompts padded on the left, solutions aligned, no loss on prompts."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instruct.codex import IGNORED, TokenConfig, masked_rows, token_schema
+
+PAD, END = 0, 999
+CONFIG = TokenConfig(length=12, prompt=5)
+TEXTS = st.lists(st.tuples(st.text("abc", max_size=8), st.text("xyz", max_size=10)), max_size=8)
+
+
+def encode(text):
+    return [ord(one) for one in text]
+
+
+def rows(pairs, first=0):
+    ids = [str(first + number) for number in range(len(pairs))]
+    return masked_rows(ids, [p for p, _ in pairs], [s for _, s in pairs], encode, CONFIG, pad=PAD, end=END)
+
+
+@given(TEXTS)
+def test_first_solution_tokens_align_and_there_is_loss_on_nothing_else(pairs):
+    table, counts = rows(pairs)
+    assert table.schema == token_schema(CONFIG)
+    fitting = 0
+    for (prompt, solution), row in zip(pairs, table.to_pylist(), strict=True):
+        head, tail = encode(prompt), [*encode(solution), END]
+        assert (row["prompt_len"], row["solution_len"]) == (len(head), len(tail))
+        if len(head) > CONFIG.prompt or len(tail) > CONFIG.length - CONFIG.prompt:
+            assert (row["dropped"], row["input_ids"], row["labels"]) == ("over_long", None, None)
+            continue
+        fitting += len(tail)
+        ids, labels = row["input_ids"], row["labels"]
+        assert row["dropped"] is None
+        assert ids[: CONFIG.prompt] == [PAD] * (CONFIG.prompt - len(head)) + head
+        assert ids[CONFIG.prompt : CONFIG.prompt + len(tail)] == tail
+        assert [label for label in labels if label != IGNORED] == tail
+        assert labels[: CONFIG.prompt] == [IGNORED] * CONFIG.prompt
+        assert set(ids[CONFIG.prompt + len(tail) :]) <= {PAD}
+    assert counts["loss_tokens"] == fitting
+    assert counts["over_long"] == sum(row is not None for row in table["dropped"].to_pylist())
+
+
+@given(TEXTS, st.integers(0, 8))
+def test_the_batch_law(pairs, cut):
+    cut = min(cut, len(pairs))
+    pieces = [rows(pairs[:cut])[0], rows(pairs[cut:], cut)[0]]
+    assert rows(pairs)[0].combine_chunks().equals(pa.concat_tables(pieces).combine_chunks())
+
+
+def test_the_end_has_loss_even_where_it_is_the_pad():
+    table, _ = masked_rows(["a"], ["p"], ["x"], encode, CONFIG, pad=END, end=END)
+    assert table["labels"][0].as_py().count(END) == 1
+    assert table["input_ids"][0].as_py().count(END) == 12 - 2
+
+
+def test_metadata_says_how_rows_are_padded():
+    schema = token_schema(CONFIG)
+    assert schema.metadata == {b"pad_side": b"left", b"prompt": b"5"}
+    assert all(field.metadata[b"about"] for field in schema)
+
+
+@pytest.mark.parametrize(("length", "prompt"), [(8, 8), (8, 0), (1, 1)])
+def test_lengths_that_leave_no_room(length, prompt):
+    with pytest.raises(ValueError, match="expected 1 <= prompt < length"):
+        TokenConfig(length, prompt)
