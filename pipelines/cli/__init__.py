@@ -6,7 +6,7 @@
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
 ``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
-``export.py`` export and import; ``ablate.py`` ablate.
+``export.py`` export and import; ``ablate.py`` ablate; ``evaluate.py`` evaluate.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipelines.cli import (
     ablate,
     ask,
     contamination,
+    evaluate,
     export,
     index,
     job,
@@ -38,8 +39,8 @@ from pipelines.cli import (
 from pipelines.cli.app import app
 
 __all__ = [
-    "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
-    "refresh", "status", "suites", "tokenizers", "verify",
+    "ablate", "app", "ask", "contamination", "evaluate", "export", "index", "job", "look", "main", "peek", "planning",
+    "provenance", "refresh", "status", "suites", "tokenizers", "verify",
 ]  # fmt: skip
 
 

@@ -45,6 +45,7 @@ COMMANDS = (
     "export",
     "import",
     "ablate",
+    "evaluate",
     "inspect",
     "status",
     "what-if",
