@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from instruct.models import Budget
 from rich.console import Console
 from rich.markup import escape
 
 from columns.errors import InputError
 from columns.files import Place
+from instruct.models import Budget
 from pipelines.cli.app import print_json
 from pipelines.engine import Engine
 from pipelines.instruction import manifest
@@ -23,8 +23,7 @@ from pipelines.instruction.systems import system_of
 from pipelines.progress import Display
 
 __all__ = [
-    "KeyEnv", "MaxPrice", "MaxRequests", "MaxTokens", "Models", "Price", "build_instruction", "is_instruction",
-    "model_access", "show_instruction",
+    "Models", "Spending", "build_instruction", "is_instruction", "model_access", "show_instruction",
 ]  # fmt: skip
 
 Models = Annotated[
@@ -35,28 +34,27 @@ Models = Annotated[
         metavar="ROLE=SOURCE",
     ),
 ]
-KeyEnv = Annotated[
-    str, typer.Option("--key-env", help="environment variable that holds the models' API key", metavar="NAME")
+Spending = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        help="limits of what models are asked: requests, tokens, price (needs read and written: prices of a million "
+        "tokens that they read and write); repeatable",
+        metavar="KEY=NUMBER",
+    ),
 ]
-MaxRequests = Annotated[int | None, typer.Option(help="ask models at most so often", min=0)]
-MaxTokens = Annotated[
-    int | None, typer.Option(help="let models read and write at most so many tokens", min=0)
-]
-MaxPrice = Annotated[float | None, typer.Option(help="spend at most this on models, by --price", min=0)]
-Price = Annotated[
-    str, typer.Option(help="price of a million tokens that models read, and write", metavar="READ,WRITTEN")
-]
+_LIMITS = {
+    "requests": "max_requests", "tokens": "max_tokens", "price": "max_price", "read": "price_in",
+    "written": "price_out",
+}  # fmt: skip
 
 
-def model_access(
-    models: Iterable[str],
-    key_env: str,
-    max_requests: int | None,
-    max_tokens: int | None,
-    max_price: float | None,
-    price: str,
-) -> ModelAccess:
-    """What the options say of models; `InputError` for one that is not ``ROLE=SOURCE``."""
+def model_access(models: Iterable[str], limits: Iterable[str]) -> ModelAccess:
+    """What the options say of models; `InputError` for one that is not ``ROLE=SOURCE`` or ``KEY=NUMBER``.
+
+    >>> model_access(["teacher=answers.jsonl"], ["requests=100"]).budget.max_requests
+    100
+    """
     sources = {}
     for text in models:
         role, equals, source = text.partition("=")
@@ -66,20 +64,22 @@ def model_access(
                 hint="for example: --model teacher=http://127.0.0.1:8000/v1",
             )
         sources[role] = source
-    read, written = _price(price)
-    return ModelAccess(sources, key_env, Budget(max_requests, max_tokens, max_price, read, written))
+    return ModelAccess(sources, _budget(limits))
 
 
-def _price(text: str) -> tuple[float, float] | tuple[None, None]:
-    if not text:
-        return None, None
-    try:
-        read, written = (float(one) for one in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"--price {text}: expected two numbers", hint="for example: --price 0.5,1.5"
-        ) from None
-    return read, written
+def _budget(limits: Iterable[str]) -> Budget:
+    values: dict[str, Any] = {}
+    for text in limits:
+        key, _, number = text.partition("=")
+        if key not in _LIMITS:
+            raise InputError(f"--budget {text}: expected KEY=NUMBER", hint=f"keys: {', '.join(_LIMITS)}")
+        try:
+            values[_LIMITS[key]] = int(number) if key in {"requests", "tokens"} else float(number)
+        except ValueError:
+            raise InputError(
+                f"--budget {text}: expected a number", hint=f"for example: --budget {key}=100"
+            ) from None
+    return Budget(**values)
 
 
 def build_instruction(

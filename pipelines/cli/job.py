@@ -20,12 +20,8 @@ from pipelines.build import STAGES, Build, BuildOptions
 from pipelines.cli.access import AccessFile, MaxBilled, Yes, access_of
 from pipelines.cli.app import Changes, Json, app, print_json
 from pipelines.cli.instruction import (
-    KeyEnv,
-    MaxPrice,
-    MaxRequests,
-    MaxTokens,
     Models,
-    Price,
+    Spending,
     build_instruction,
     is_instruction,
     model_access,
@@ -90,14 +86,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but er
 
 
 def _build(
-    context: typer.Context,
     recipe: str,
     inputs: list[str],
     output: str,
-    runner: str,
-    workers: int,
-    mode: str,
-    batch_mb: int,
+    engine: Engine,
     columns: list[str] | None,
     changes: list[str] | None,
     watching: Watching,
@@ -106,7 +98,6 @@ def _build(
     against: list[str] | None = None,
     access: Access | None = None,
 ) -> Build:
-    engine = _engine(context, output, runner, workers, mode, batch_mb, watching)
     loaded = load_recipe(recipe, changes or ())
     old = current_place(Place(reuse)) if reuse else None
     options = BuildOptions(
@@ -154,11 +145,7 @@ def build(
     max_bytes_billed: MaxBilled = None,
     yes: Yes = False,
     model: Models = None,
-    key_env: KeyEnv = "",
-    max_requests: MaxRequests = None,
-    max_tokens: MaxTokens = None,
-    max_price: MaxPrice = None,
-    price: Price = "",
+    budget: Spending = None,
     as_json: Json = False,
     quiet: Quiet = False,
     progress: ProgressKind = "bar",
@@ -168,13 +155,9 @@ def build(
 
     Finished stages are kept: run the same command again after an interruption, or after changing the recipe.
 
-    Recipes of instruction data (thresher recipes) have steps of their own; their inputs and models have roles.
-
     Examples:
 
         thresher build codex --input ~/src --output build/mine
-
-        thresher build codex --input ~/src --output build/july --against build/june-index
 
         thresher build my.yaml -i git:https://host/repo.git@main -i 'parquet:stack/*.parquet' -o gs://bucket/set
             --runner DataflowRunner --project my-project --region europe-west4
@@ -182,44 +165,51 @@ def build(
         thresher build pangu-coder2 -i seeds=alpaca.json --model teacher=answers.jsonl
             --model student=http://127.0.0.1:8000/v1 -o build/pangu
     """
+    made = _is_made(recipe, inputs, [*(model or ()), *(budget or ())])
     silent = quiet or as_json
-    if is_instruction(recipe):
-        access_models = model_access(model or (), key_env, max_requests, max_tokens, max_price, price)
-        with watched(Place(output), quiet=silent, progress=progress, log=log) as watching:
-            engine = _engine(context, output, runner, workers, mode, batch_mb, watching)
-            build_instruction(
-                recipe, changes or (), inputs or (), output, access_models, engine, watching.display
-            )
+    with watched(Place(output), quiet=silent, progress=progress, log=log) as watching:
+        engine = _engine(context, output, runner, workers, mode, batch_mb, watching)
+        if made:
+            asked = model_access(model or (), budget or ())
+            build_instruction(recipe, changes or (), inputs or (), output, asked, engine, watching.display)
+        else:
+            services = access_of(access, max_bytes_billed, yes, quiet=silent)
+            _build(
+                recipe,
+                inputs or [],
+                output,
+                engine,
+                column,
+                changes,
+                watching,
+                STAGES,
+                reuse,
+                against,
+                services,
+            ).run()
+    _show(output, made=made, as_json=as_json, quiet=quiet)
+
+
+def _is_made(recipe: str, inputs: list[str] | None, asked: list[str]) -> bool:
+    """Whether a recipe is of instruction data; refuses options that its kind does not know, and a build of nothing."""
+    made = is_instruction(recipe)
+    if asked and not made:
+        raise typer.BadParameter(f"recipe {recipe} asks no model", param_hint="--model, --budget")
+    if not (inputs or made):
+        raise typer.BadParameter("expected at least one", param_hint="--input")
+    return made
+
+
+def _show(output: str, *, made: bool, as_json: bool, quiet: bool) -> None:
+    """Print what was built, and what can be asked of it."""
+    if made:
         show_instruction(output, as_json=as_json, quiet=quiet)
         return
-    if model:
-        raise typer.BadParameter(f"recipe {recipe} asks no model", param_hint="--model")
-    if not inputs:
-        raise typer.BadParameter("expected at least one", param_hint="--input")
-    with watched(Place(output), quiet=silent, progress=progress, log=log) as watching:
-        _build(
-            context,
-            recipe,
-            inputs,
-            output,
-            runner,
-            workers,
-            mode,
-            batch_mb,
-            column,
-            changes,
-            watching,
-            STAGES,
-            reuse,
-            against,
-            access_of(access, max_bytes_billed, yes, quiet=silent),
-        ).run()
     found = summary.summarise(Place(output))
     if as_json:
         print_json(found)
     elif not quiet:
         summary.render(found, Console())
-    if not (quiet or as_json):
         _next_steps(output, Console())
 
 
@@ -255,21 +245,11 @@ def run(
     if stage == "ingest" and not inputs:
         raise typer.BadParameter("ingest needs at least one", param_hint="--input")
     with watched(Place(output), quiet=quiet, progress=progress, log=log) as watching:
+        engine = _engine(context, output, runner, workers, mode, batch_mb, watching)
+        services = access_of(access, max_bytes_billed, yes, quiet=quiet)
+        stages = (stage,)
         _build(
-            context,
-            recipe,
-            inputs or [],
-            output,
-            runner,
-            workers,
-            mode,
-            batch_mb,
-            column,
-            changes,
-            watching,
-            (stage,),
-            against=against,
-            access=access_of(access, max_bytes_billed, yes, quiet=quiet),
+            recipe, inputs or [], output, engine, column, changes, watching, stages, None, against, services
         ).run()
 
 

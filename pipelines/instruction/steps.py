@@ -8,6 +8,7 @@ asks a model). Rows go to parts by a hash of their key, so a step's files depend
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 PARTS, INPUTS, WHOLE = "parts", "inputs", "whole"
 RECORDING = "answers.jsonl"
 """What live models answered, in the dataset's directory: kept when a step is made again."""
+KEY_VARIABLE = "THRESHER_MODEL_KEY"
+"""The environment variable that holds the models' API key; ``THRESHER_TEACHER_KEY`` is that of the teacher alone."""
 _SALT = "instruct/part"
 
 
@@ -52,12 +55,10 @@ def _unsaid(_line: str) -> None:
 class ModelAccess:
     """How the models of a build are reached: by role a URL or a file of recorded answers, and what may be spent.
 
-    ``key_variable`` names the environment variable that holds the key; the key itself is kept nowhere. The budget is
-    that of all models together: what they answer goes into one recording.
+    The budget is that of all models together: what they answer goes into one recording.
     """
 
     sources: Mapping[str, str] = field(default_factory=dict)
-    key_variable: str = ""
     budget: Budget = field(default_factory=Budget)
 
 
@@ -95,8 +96,18 @@ class Context:
     def model(self, role: str, config: ModelConfig) -> Model:
         """The model of a role; what a live one answers is recorded in the dataset, so nothing is asked twice."""
         record = Path(self.place.path(RECORDING))
-        access = Access(self.models.key_variable or None, record, self.models.budget, say=self.say)
+        access = Access(key_variable(role), record, self.models.budget, say=self.say)
         return open_model(self.models.sources[role], config, access)
+
+
+def key_variable(role: str) -> str | None:
+    """The environment variable that holds a role's key, its own one before that of all; None where neither is set.
+
+    >>> key_variable("nobody-has-this-role") in (None, KEY_VARIABLE)
+    True
+    """
+    own = f"THRESHER_{role.upper().replace('-', '_')}_KEY"
+    return next((name for name in (own, KEY_VARIABLE) if os.environ.get(name)), None)
 
 
 Make = Callable[[Context, int], Made]

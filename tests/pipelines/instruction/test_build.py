@@ -14,12 +14,13 @@ from rich.console import Console
 from columns.errors import EnvironmentProblem, InputError, OutputError, RecipeError
 from columns.files import Place
 from instruct.models import Answer, Prompt, record_answers
+from pipelines.cli.instruction import model_access
 from pipelines.engine import Engine
 from pipelines.instruction import manifest, story, systems
 from pipelines.instruction.build import InstructionBuild, InstructionOptions
 from pipelines.instruction.inputs import Input, read_inputs
 from pipelines.instruction.recipe import instruction_names, is_instruction, load_instruction
-from pipelines.instruction.steps import ModelAccess, part_of
+from pipelines.instruction.steps import ModelAccess, key_variable, part_of
 from pipelines.instruction.verification import verify_instruction
 from pipelines.progress import Display
 from pipelines.stage import read_json
@@ -304,3 +305,37 @@ def test_a_lone_role_need_not_be_named(place):
     assert one["lines"][0].name == "one.txt"
     with pytest.raises(InputError, match="no such file"):
         read_inputs([str(place / "three.txt")], {"lines": "text"})
+
+
+def test_models_and_limits_are_read_from_options():
+    found = model_access(
+        ["teacher=a.jsonl", "student=http://h/v1?a=b"], ["requests=5", "price=2", "read=1", "written=3"]
+    )
+    assert found.sources == {"teacher": "a.jsonl", "student": "http://h/v1?a=b"}
+    assert (found.budget.max_requests, found.budget.max_price, found.budget.price_out) == (5, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("models", "limits", "said"),
+    [
+        (["a.jsonl"], [], "expected ROLE=SOURCE"),
+        (["http://h/v1?a=b"], [], "expected ROLE=SOURCE"),
+        ([], ["request=5"], "expected KEY=NUMBER"),
+        ([], ["requests=many"], "expected a number"),
+        ([], ["price=5"], "a limit on the price without prices"),
+        ([], ["requests=-1"], "max_requests is -1"),
+    ],
+)
+def test_wrong_models_and_limits_are_refused(models, limits, said):
+    with pytest.raises(InputError, match=said):
+        model_access(models, limits)
+
+
+def test_a_key_is_that_of_the_role_or_of_all(monkeypatch):
+    monkeypatch.delenv("THRESHER_MODEL_KEY", raising=False)
+    assert key_variable("teacher") is None
+    monkeypatch.setenv("THRESHER_MODEL_KEY", "x")
+    assert key_variable("teacher") == "THRESHER_MODEL_KEY"
+    monkeypatch.setenv("THRESHER_TEACHER_KEY", "y")
+    assert key_variable("teacher") == "THRESHER_TEACHER_KEY"
+    assert key_variable("student") == "THRESHER_MODEL_KEY"
