@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from columns.errors import OutputError
 from columns.files import Place
@@ -91,7 +92,7 @@ def render(found: Mapping[str, Any], console: Console) -> None:
     for step in found["steps"]:
         table.add_row(step["name"], count(step["rows"]), step["about"])
         for name, number in sorted(step["counts"].items()):
-            table.add_row("", f"[dim]{count(number)}[/dim]", f"[dim]{plain(name)}[/dim]")
+            table.add_row("", Text(count(number), "dim"), Text(plain(name), "dim"))
         if "published" in step:
-            table.add_row("", "", f"[green]published: {step['published']}[/green]")
+            table.add_row("", "", Text(f"published: {step['published']}", "green"))
     console.print(table)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from columns.errors import InputError
 from columns.files import Place
@@ -101,14 +102,14 @@ def _verdict(chapters: tuple[Chapter, ...], last: str) -> str:
 def render(story: InstructionStory, console: Console) -> None:
     """Print a story; long values are shortened, --json has them whole."""
     for chapter in story.chapters:
-        console.print(f"[bold]{chapter.step}[/bold]  {plain(chapter.about)}", highlight=False)
+        console.print(Text.assemble((chapter.step, "bold"), f"  {plain(chapter.about)}"))
         for row in chapter.rows:
             table = Table(box=None, show_header=False, pad_edge=False)
             for key, value in row.items():
                 if value is not None and value != []:
-                    table.add_row(f"  [dim]{key}[/dim]", plain(_short(value)))
+                    table.add_row(Text(f"  {key}", "dim"), Text(plain(_short(value))))
             console.print(table)
-    console.print(f"[bold]{plain(story.row)}[/bold]: {plain(story.verdict)}", highlight=False)
+    console.print(Text.assemble((plain(story.row), "bold"), f": {plain(story.verdict)}"))
 
 
 def _short(value: Any) -> str:

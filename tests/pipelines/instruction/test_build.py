@@ -192,6 +192,14 @@ def test_a_rows_story_names_the_step_that_dropped_it(place):
     assert "for example " in (told.value.hint or "")
 
 
+def test_brackets_of_code_are_shown_as_they_are(place):
+    (place / "one.txt").write_text("values[i] < values[j]")
+    build(place, models=False, changes=["ask=false"])
+    console = Console(width=100, record=True, file=StringIO())
+    story.render(story.tell(Place(str(place / "out")), "one.txt:0"), console)
+    assert "values[i] < values[j]" in console.export_text()
+
+
 def test_a_summary_is_shown_with_what_the_paper_counted(place):
     build(place)
     console = Console(width=100, record=True, file=StringIO())
