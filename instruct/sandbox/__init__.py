@@ -8,6 +8,7 @@ The map::
     limits.py       Limits of one job
     isolation.py    isolation_problem: whether programs can be isolated here, tried once
     jobs.py         one job of each kind; channel.py: frames with a deadline; cell.py: one sandbox
+    init.py         process 1 of a sandbox, seen from outside
     launch.py       bubblewrap's command; interpreter.py: the host files that are seen; syscalls.py: call filters
     cgroups.py      memory and processes of a whole sandbox, where groups can be made
     inside/         what runs inside: only the standard library

@@ -6,13 +6,12 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from columns.errors import EnvironmentProblem
-from instruct.sandbox import inside, syscalls
+from instruct.sandbox import init, inside, syscalls
 from instruct.sandbox.cgroups import Group
 from instruct.sandbox.inside import plain
 from instruct.sandbox.interpreter import interpreter
@@ -39,6 +38,7 @@ class Cell:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._group: Group | None = None
+        self._init: int | None = None
         self.facts: dict[str, object] = {}
 
     def begin(self, role: str, sockets: Sequence[socket.socket | int]) -> None:
@@ -70,6 +70,8 @@ class Cell:
         if self._control is not None:
             self._control.close()
             self._control = None
+        init.kill(self._init)
+        self._init = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -101,8 +103,9 @@ class Cell:
             theirs.close()
             try:
                 ours.send(self._config())
-                self.facts = _facts(ours)
-            except (OSError, plain.Malformed):
+                said, outer_uid, self._init = init.greeted(ours)
+                self.facts = {**plain.decode(said), "outer_uid": outer_uid}
+            except (OSError, TypeError, plain.Malformed):
                 ours.close()
                 self.close()
                 errors.seek(0)
@@ -117,17 +120,6 @@ class Cell:
     def _config(self) -> bytes:
         strict = syscalls.program(functions=self.limits.processes == 0)
         return plain.encode({"limits": self.limits.rlimits(), "filter": strict, "preload": self.preload})
-
-
-def _facts(control: socket.socket) -> dict[str, object]:
-    """What the first process says of itself, and what the kernel says of who it is outside."""
-    control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    said, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(12))
-    control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
-    facts = plain.decode(said)
-    if type(facts) is not dict or not ancillary:
-        raise plain.Malformed("no facts")
-    return {**facts, "outer_uid": int.from_bytes(ancillary[0][2][4:8], sys.byteorder)}
 
 
 def _program(fd: int) -> list[str]:

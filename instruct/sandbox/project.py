@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from columns.errors import InputError, RecipeError
-from instruct.sandbox import channel, inside, syscalls
+from instruct.sandbox import channel, init, inside, syscalls
 from instruct.sandbox.cgroups import Group
 from instruct.sandbox.inside import plain
 from instruct.sandbox.interpreter import interpreter
@@ -104,11 +104,17 @@ def _run(run: ProjectRun, limits: Limits, tree: int, extra: Path) -> ProjectResu
     filtered = syscalls.program(functions=False)
     with closing(group), ours, start(mounts, program, fds=fds, filtered=filtered, group=group) as process:
         theirs.close()
+        first = None
         try:
             deadline = time.monotonic() + _START_S + len(run.commands) * (limits.wall_s + 5)
+            ours.settimeout(_START_S)
+            _, _, first = init.greeted(ours)
             channel.send(ours, _job(run, limits), deadline)
             return _results(ours, run, limits, deadline)
+        except OSError:
+            return ProjectResult((), {}, "the sandbox does not start")
         finally:
+            init.kill(first)
             process.kill()
 
 
@@ -184,7 +190,7 @@ def _results(ours: socket.socket, run: ProjectRun, limits: Limits, deadline: flo
         while type(said := channel.receive(ours, deadline, limit=bound)) is tuple:
             out, err, problem, code, cut = said
             texts = [part.decode("utf-8", "replace") for part in (out, err)]
-            finished.append(Ran(texts[0], texts[1], str(problem), cut is True, int(code)))
+            finished.append(Ran(texts[0], texts[1], str(problem), cut is True, code if code >= 0 else None))
         if said != "end":
             return ProjectResult(tuple(finished), files, str(said)[:200])
         for wanted in run.collect:

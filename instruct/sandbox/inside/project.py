@@ -26,11 +26,12 @@ def main() -> None:
     channel, tree = int(sys.argv[1]), int(sys.argv[2])
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.write(channel, b"ready")
     job: dict[str, Any] = plain.decode(frames.receive(channel))
     os.set_inheritable(channel, False)
     problem = _unpacked(tree)
     for command in job["commands"] if not problem else ():
-        frames.send(channel, plain.encode(_ran(command, job), limit=1 << 30))
+        frames.send(channel, plain.encode(_ran(command, job, channel), limit=1 << 30))
     frames.send(channel, plain.encode(problem or "end"))
     for name in job["collect"] if not problem else ():
         frames.send(channel, plain.encode(_collected(name, job["file_limit"]), limit=1 << 30))
@@ -45,7 +46,7 @@ def _unpacked(tree: int) -> str:
     return ""
 
 
-def _ran(command: list[str], job: dict[str, Any]) -> tuple[bytes, bytes, str, int, bool]:
+def _ran(command: list[str], job: dict[str, Any], channel: int) -> tuple[bytes, bytes, str, int, bool]:
     """Standard output and error, the problem, the exit code, and whether output was cut; nothing is left running."""
     try:
         process = subprocess.Popen(
@@ -54,7 +55,7 @@ def _ran(command: list[str], job: dict[str, Any]) -> tuple[bytes, bytes, str, in
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return b"", str(error).encode("utf-8", "replace")[:1000], "not_found", 127, False
-    out, err, late, cut = _read(process, job["wall_s"], job["output_limit"])
+    out, err, late, cut = _read(process, job["wall_s"], job["output_limit"], channel)
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
     code = process.wait()
@@ -69,7 +70,9 @@ def _limited(limits: dict[str, tuple[int, int]]) -> None:
         resource.setrlimit(getattr(resource, name), pair)
 
 
-def _read(process: subprocess.Popen[bytes], wall_s: float, limit: int) -> tuple[bytes, bytes, bool, bool]:
+def _read(
+    process: subprocess.Popen[bytes], wall_s: float, limit: int, channel: int
+) -> tuple[bytes, bytes, bool, bool]:
     """Both outputs up to the limit, until the command ends or its time is over; the rest is thrown away."""
     deadline = time.monotonic() + wall_s
     read: dict[Any, bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
@@ -77,17 +80,25 @@ def _read(process: subprocess.Popen[bytes], wall_s: float, limit: int) -> tuple[
     with selectors.DefaultSelector() as selector:
         for stream in read:
             selector.register(stream, selectors.EVENT_READ)
-        while selector.get_map() and time.monotonic() < deadline:
-            for key, _ in selector.select(min(0.2, deadline - time.monotonic())):
+        ended = os.pidfd_open(process.pid)
+        selector.register(channel, selectors.EVENT_READ)
+        selector.register(ended, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            ready = [key for key, _ in selector.select(max(deadline - time.monotonic(), 0))]
+            if any(key.fd == channel for key in ready):
+                os._exit(0)
+            outputs = [key for key in ready if key.fd != ended]
+            if ready and not outputs:
+                break
+            for key in outputs:
                 part = os.read(key.fd, _CHUNK)
                 into = read[key.fileobj]
                 cut = cut or len(into) + len(part) > limit
                 into += part[: limit - len(into)]
                 if not part:
                     selector.unregister(key.fileobj)
-            if process.poll() is not None and not selector.select(0):
-                break
-    late = process.poll() is None and time.monotonic() >= deadline
+    os.close(ended)
+    late = process.poll() is None
     out, err = (bytes(part) for part in read.values())
     return out, err, late, cut
 
@@ -104,9 +115,10 @@ def _collected(name: str, limit: int) -> tuple[str, bytes | None]:
         fd = os.open(os.path.join(ROOT, name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return name, None
+    about = os.fstat(fd)
+    if not stat.S_ISREG(about.st_mode) or about.st_size > limit:
+        os.close(fd)
+        return name, None
     with os.fdopen(fd, "rb") as file:
-        about = os.fstat(fd)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > limit:
-            return name, None
         data = file.read(limit + 1)
     return name, data if len(data) <= limit else None
