@@ -3,7 +3,7 @@
 ``app.py`` the application; ``job.py`` build and run; ``status.py`` status;
 ``watching.py`` what watches a job; ``refresh.py`` refresh, takedown and gc;
 ``planning.py`` plan; ``look.py`` recipes, explain and inspect;
-``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites;
+``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites; ``sandbox.py`` sandbox;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
 ``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
 ``export.py`` export and import; ``ablate.py`` ablate; ``evaluate.py`` evaluate.
@@ -31,6 +31,7 @@ from pipelines.cli import (
     planning,
     provenance,
     refresh,
+    sandbox,
     status,
     suites,
     tokenizers,
@@ -41,6 +42,8 @@ from pipelines.cli.app import app
 __all__ = [
     "ablate", "app", "ask", "contamination", "evaluate", "export", "index", "job", "look", "main", "peek", "planning",
     "provenance", "refresh", "status", "suites", "tokenizers", "verify",
+    "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
+    "refresh", "sandbox", "status", "suites", "tokenizers", "verify",
 ]  # fmt: skip
 
 

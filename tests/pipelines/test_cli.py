@@ -32,6 +32,7 @@ COMMANDS = (
     "recipes",
     "explain",
     "suites",
+    "sandbox",
     "plan",
     "whois",
     "export-attribution",
