@@ -5,6 +5,8 @@ Import names from the modules. The map::
     recipe.py     recipes/*.yaml with ``instruct: SYSTEM`` -> Instruction, validated
     systems.py    System: a published system's section, steps, inputs and models, by name
     steps.py      Step, Made, Context: one resumable job over files; which part a row goes to
+    asking.py     a model as steps ask it; what a recording lacks; judging.py: the sandbox of a part
+    rehearsal.py  older texts to mix in
     inputs.py     ROLE=PATH, and a stamp of what is in it
     build.py      InstructionBuild: the steps in order, then the manifest
     manifest.py   what the dataset is, and its summary (``inspect``)
