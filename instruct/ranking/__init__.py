@@ -20,6 +20,7 @@ from instruct.ranking.formats import (
     rrhf_lines,
     rrtf_lines,
     training_lines,
+    training_prompt,
     training_text,
 )
 from instruct.ranking.preference import DROPS, PAIR, RankingConfig, pairs
@@ -68,6 +69,7 @@ __all__ = [
     "rrhf_lines",
     "rrtf_lines",
     "training_lines",
+    "training_prompt",
     "training_text",
     "unit_test_prompt",
     "unit_test_prompts",

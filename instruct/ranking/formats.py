@@ -24,7 +24,20 @@ def docstring(text: str) -> str:
 
 def training_text(instruction: str, code: str) -> str:
     """The training format: the task as a docstring in triple quotes, then the code (PanGu-Coder2, section 3.5)."""
-    return f"{docstring(instruction)}\n{code.strip(chr(10))}\n"
+    return training_prompt(instruction) + _snippet(code)
+
+
+def training_prompt(instruction: str) -> str:
+    """What stands before the code in the training format, and has no loss in RRHF's training.
+
+    >>> training_prompt("Add.") + "def add(): ..." == training_text("Add.", "def add(): ...").rstrip()
+    True
+    """
+    return f"{docstring(instruction)}\n"
+
+
+def _snippet(code: str) -> str:
+    return code.strip("\n") + "\n"
 
 
 def evaluation_prompt(instruction: str, signature: str) -> str:
@@ -35,15 +48,16 @@ def evaluation_prompt(instruction: str, signature: str) -> str:
 def rrtf_lines(pairs: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """RRTF records of kept pairs, as JSON lines: x, y_tea, y_stu, r_tea, r_stu.
 
-    All that ``L = L_rank + L_ft`` needs beside a model: ``L_rank = -sum (r_tea - r_stu) min(0, p_tea - p_stu)`` over
-    ``r_tea > r_stu`` (PanGu-Coder2, arXiv 2307.14936, section 3.4).
+    ``x`` and an answer together are a text in the training format. All that ``L = L_rank + L_ft`` needs beside a
+    model: ``L_rank = -sum (r_tea - r_stu) min(0, p_tea - p_stu)`` over ``r_tea > r_stu`` (PanGu-Coder2, arXiv
+    2307.14936, section 3.4).
     """
     for pair in pairs:
         record = {
             "id": pair["id"],
-            "x": evaluation_prompt(pair["prompt"], pair["signature"]),
-            "y_tea": pair["chosen"],
-            "y_stu": pair["rejected"],
+            "x": training_prompt(pair["prompt"]),
+            "y_tea": _snippet(pair["chosen"]),
+            "y_stu": _snippet(pair["rejected"]),
             "r_tea": pair["score_chosen"],
             "r_stu": pair["score_rejected"],
         }
@@ -60,8 +74,8 @@ def rrhf_lines(pairs: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         by_task.setdefault(pair["prompt_id"], []).append(pair)
     for same in by_task.values():
         record = {
-            "query": evaluation_prompt(same[0]["prompt"], same[0]["signature"]),
-            "responses": [same[0]["chosen"], *(pair["rejected"] for pair in same)],
+            "query": training_prompt(same[0]["prompt"]),
+            "responses": [_snippet(one) for one in (same[0]["chosen"], *(pair["rejected"] for pair in same))],
             "scores": [
                 max(pair["score_chosen"] for pair in same),
                 *(pair["score_rejected"] for pair in same),

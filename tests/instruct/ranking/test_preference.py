@@ -284,7 +284,9 @@ def test_rrhf_takes_the_teacher_as_the_best():
         assert one["scores"].index(max(one["scores"])) == 0
         assert len(one["scores"]) == len(one["responses"])
     assert records[0]["responses"][0] == "def f(x):\n    return x + 1\n"
-    assert records[0]["query"] == '"""\nTask a.\n"""\ndef f(x):'
+    assert records[0]["query"] + records[0]["responses"][0] == training_text(
+        "Task a.", "def f(x):\n    return x + 1"
+    )
 
 
 def test_training_texts_are_one_per_task():
@@ -338,5 +340,6 @@ def test_the_records_suffice_for_the_loss():
     assert loss > 0
     records = [json.loads(line) for line in rrtf_lines(some_pairs())]
     assert list(records[0]) == ["id", "x", "y_tea", "y_stu", "r_tea", "r_stu"]
+    assert records[0]["x"] + records[0]["y_tea"] == training_text("Task a.", answers[0][2])
     without_tie = [json.dumps(one | {"r_tea": math.floor(one["r_tea"])}) for one in records]
     assert record_loss(without_tie) != loss

@@ -142,11 +142,13 @@ def test_files_to_train_on(built):
         for name in ("rrtf", "rrhf", "training")
     }
     assert {name: len(found) for name, found in records.items()} == {"rrtf": 5, "rrhf": 5, "training": 5}
-    assert sorted(one["y_tea"] for one in records["rrtf"]) == sorted(row["chosen"] for row in kept)
+    assert sorted(one["r_tea"] for one in records["rrtf"]) == sorted(row["score_chosen"] for row in kept)
     assert all(one["r_tea"] > one["r_stu"] for one in records["rrtf"])
     for one in records["training"]:
         compile(one["text"], "training", "exec")
-    assert all(one["query"].startswith('"""\n') and one["query"].endswith(":") for one in records["rrhf"])
+    trained = sorted(one["text"] for one in records["training"])
+    assert sorted(one["query"] + one["responses"][0] for one in records["rrhf"]) == trained
+    assert sorted(one["x"] + one["y_tea"] for one in records["rrtf"]) == trained
 
 
 def test_the_manifest_and_the_story(built):
