@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from columns.errors import EnvironmentProblem, InputError
+from columns.errors import EnvironmentProblem, InputError, RecipeError
 from columns.files import Place
 from contamination import load_suite
 from instruct.models import Budget
@@ -167,7 +167,7 @@ def test_a_recording_makes_the_same_bytes_with_any_workers(built, tmp_path, line
     output, *_ = built
     recorded = dict.fromkeys(("teacher", "student"), str(output / "answers.jsonl"))
     again, _ = build(tmp_path, recorded, lines)
-    other, _ = build(tmp_path, recorded, lines, "other", workers=2, mode="processes")
+    other, _ = build(tmp_path, recorded, lines, "other", workers=2)
     assert tree(again) == tree(other)
     without = {name: digest for name, digest in tree(again).items() if name != "manifest.json"}
     assert without == {name: digest for name, digest in tree(output).items() if name != "manifest.json"}
@@ -291,3 +291,73 @@ def test_a_tokenizer_counts_where_it_is_given(tmp_path, built, lines):
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(InputError, match="not a tokenizer"):
         token_counter(context(f"tokenizer={tmp_path / 'bad.json'}"))
+
+
+def test_the_command_of_the_docs(tmp_path, capfd):
+    """docs/datasets/pangu-coder2.md: the example's counts."""
+    from pipelines.cli.app import app
+
+    answers = str(EXAMPLES / "answers.jsonl")
+    arguments = [
+        "build",
+        "pangu-coder2",
+        "-i",
+        f"seeds={EXAMPLES / 'seeds.json'}",
+        "-o",
+        str(tmp_path / "try"),
+        "--json",
+    ]
+    models = ["--model", f"teacher={answers}", "--model", f"student={answers}"]
+    app([*arguments, *models], standalone_mode=False)
+    found = {step["name"]: step for step in json.loads(capfd.readouterr().out)["steps"]}
+    rounds = [found["evolve"]["counts"][f"round {n}"] for n in (1, 2, 3)]
+    assert rounds == [7, 5, 4]
+    assert found["clean"]["counts"]["kept"] == 10
+    assert found["tests"]["counts"]["kept"] == 9
+    assert found["pairs"]["counts"] == {
+        "kept outcome": 4, "kept tie": 1, "dropped teacher_worse": 1, "dropped no_teacher_refusal": 1,
+        "dropped no_teacher_no_function": 1, "dropped no_teacher_entry_point": 1,
+    }  # fmt: skip
+
+
+def test_seeds_that_are_none_are_counted(tmp_path, built):
+    output, *_ = built
+    place = tmp_path / "seeds.json"
+    place.write_text(
+        json.dumps([*({"instruction": text} for text in example.LINES), 7, {"instruction": " "}])
+    )
+    sources = dict.fromkeys(("teacher", "student"), str(output / "answers.jsonl"))
+    options = InstructionOptions(
+        read_inputs([f"seeds={place}"], SYSTEM.roles), Place(str(tmp_path / "out")), ModelAccess(sources)
+    )
+    loaded = load_instruction("pangu-coder2", ["parts=1"])
+    display = Display(Console(file=StringIO()), quiet=True)
+    InstructionBuild(loaded, options, Engine("DirectRunner", 1, "threads"), display).run()
+    seeds = manifest.summarise(options.place)["steps"][0]
+    assert (seeds["rows"], seeds["counts"]) == (9, {"dropped malformed": 1, "dropped empty": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("evolve.rounds=21", "rounds: expected 0 to 20, got 21"),
+        ("evolve.methods=[magic]", "methods: expected some of"),
+        ("ranking.tie=2", "tie: expected 0 or more"),
+        ("teacher.temperature=3", "temperature: expected 0 to 2, got 3"),
+        ("teacher.temprature=1", "unknown key teacher.temprature"),
+        ("cleaning.rules=[nothing]", "rules: expected some of"),
+        ("unit_tests.least=9", "least at most count"),
+    ],
+)
+def test_a_wrong_value_is_told(change, said):
+    with pytest.raises(RecipeError, match=said):
+        load_instruction("pangu-coder2", [change])
+
+
+def test_every_value_of_the_recipe_says_where_it_comes_from():
+    for name in ("pangu-coder2", "code-llama-instruct"):
+        notes = {
+            path: note for path, _, note in load_instruction(name).values() if not path.startswith("limits")
+        }
+        bare = [path for path, note in notes.items() if note.source == "Thresher's default"]
+        assert [path for path in bare if not path.endswith((".stop", ".samples"))] == ["instruct", "parts"]

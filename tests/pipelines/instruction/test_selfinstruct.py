@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from columns.errors import EnvironmentProblem, InputError
+from columns.errors import EnvironmentProblem, InputError, RecipeError
 from columns.files import Place
 from contamination import load_suite
 from instruct.models import Budget
@@ -219,3 +219,49 @@ def test_texts_of_all_kinds(tmp_path):
     pq.write_table(pa.table({"code": ["x"]}), tmp_path / "c.parquet")
     with pytest.raises(InputError, match="no column text or content"):
         read_texts([str(tmp_path / "c.parquet")])
+
+
+def test_the_command_of_the_docs(tmp_path, capfd):
+    """docs/datasets/code-llama-instruct.md: the example's counts."""
+    from pipelines.cli.app import app
+
+    arguments = [
+        "build",
+        "code-llama-instruct",
+        "--set",
+        "questions.wanted=100",
+        "--set",
+        "limits.wall_s=0.5",
+        "--json",
+    ]
+    app(
+        [*arguments, "-o", str(tmp_path / "try"), "--model", f"questions={EXAMPLES / 'answers.jsonl'}"],
+        standalone_mode=False,
+    )
+    found = {step["name"]: step for step in json.loads(capfd.readouterr().out)["steps"]}
+    assert found["questions"]["rows"] == 9
+    assert found["questions"]["counts"] == {"kept": 7, "dropped duplicate": 1, "dropped too_short": 1}
+    assert found["tests"]["counts"]["kept"] == 6
+    assert found["triples"]["counts"]["kept"] == 5
+
+
+def test_another_coder_may_be_given(built, tmp_path, items):
+    with serving(example.answering(items)) as asker, serving(example.answering(items)) as coder:
+        output, _ = build(tmp_path, {"questions": asker.url, "coder": coder.url})
+        assert (len(asker.asked), len(coder.asked)) == (2, 67)
+        assert {one["model"] for one in coder.asked} == {"codellama/CodeLlama-7b-hf"}
+    assert tree(output) == tree(built[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("questions.per_call=0", "1 to 500 in a call"),
+        ("mixture.code=0.99", "less than 1 together"),
+        ("solver.samples=0", "samples: expected 1 to 100,000"),
+        ("leaks.suits=[x]", "unknown key leaks.suits"),
+    ],
+)
+def test_a_wrong_value_is_told(change, said):
+    with pytest.raises(RecipeError, match=said):
+        load_instruction("code-llama-instruct", [change])
