@@ -147,8 +147,15 @@ def test_a_recording_makes_the_same_bytes_with_any_workers(built, tmp_path):
     output, *_ = built
     recorded = {"questions": str(output / "answers.jsonl")}
     again, _ = build(tmp_path, recorded)
-    other, _ = build(tmp_path, recorded, "other", workers=2, mode="processes")
+    other, _ = build(tmp_path, recorded, "other", workers=2)
     assert tree(again) == tree(other) == tree(output)
+
+
+@pytest.mark.slow
+def test_processes_change_no_byte(built, tmp_path):
+    output, *_ = built
+    made, _ = build(tmp_path, {"questions": str(output / "answers.jsonl")}, workers=2, mode="processes")
+    assert tree(made) == tree(output)
 
 
 def test_an_interrupted_build_asks_nothing_twice(built, tmp_path, items):
