@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from columns.errors import InputError
@@ -53,8 +53,7 @@ class Asking:
         place = Path(self.context.place.path(f"requests-{self.role}.jsonl"))
         place.parent.mkdir(parents=True, exist_ok=True)
         write_requests(place, [one for one in prompts if one.id in lacking], self.config)
-        source = self.context.models.sources[self.role]
-        said = f"{source}: {missing:,} of {len(answers):,} answers are not recorded"
+        said = f"{self.role}: {missing:,} of {len(answers):,} answers are not recorded"
         hint = (
             f"{place.name} in the output has the requests, as a batch for an OpenAI-compatible server; its output is "
             f"a file of recorded answers. Asked: {self.config}"
@@ -65,17 +64,15 @@ class Asking:
 
 
 @contextmanager
-def asking(context: Context, role: str, config: ModelConfig) -> Iterator[Asking]:
-    """The model of a role, open."""
-    with context.model(role, config) as model:
+def asking(context: Context, role: str, config: ModelConfig, default: str = "") -> Iterator[Asking]:
+    """The model of a role, open; ``default`` plays a role that has none of its own."""
+    with context.model(player(context, role, default), config) as model:
         yield Asking(model, context, role)
 
 
-def acting(context: Context, role: str, default: str) -> Context:
-    """The context in which a role without a model of its own is played by another one's."""
-    sources = dict(context.models.sources)
-    sources.setdefault(role, sources.get(default, ""))
-    return replace(context, models=replace(context.models, sources=sources))
+def player(context: Context, role: str, default: str) -> str:
+    """The role whose model, and key, answers for a role."""
+    return role if role in context.models.sources else default or role
 
 
 def highest_cost(

@@ -44,7 +44,7 @@ from instruct.ranking import (
     with_tests,
 )
 from instruct.sandbox import Limits
-from pipelines.instruction.asking import TOKENIZER, acting, asking, highest_cost, token_counter
+from pipelines.instruction.asking import TOKENIZER, asking, highest_cost, player, token_counter
 from pipelines.instruction.judging import judging
 from pipelines.instruction.steps import WHOLE, Context, Made, Step
 from pipelines.instruction.systems import Needs, System
@@ -84,7 +84,7 @@ def seeds(context: Context, _unit: int) -> Made:
 
 def evolved(context: Context, _unit: int) -> Made:
     """Rounds of evolving, from the seeds in the order of their ids."""
-    with asking(acting(context, EVOLVER, TEACHER), EVOLVER, context.config.evolver) as model:
+    with asking(context, EVOLVER, context.config.evolver, TEACHER) as model:
         table, counts = evolve(context.read_all("seeds").sort_by("id"), model, context.config.evolve)
     return Made(table, counts)
 
@@ -100,7 +100,7 @@ def tested(context: Context, _unit: int) -> Made:
     """Tests for every task that is left."""
     config = context.config.unit_tests
     tasks = [row for row in context.read_all("clean").sort_by("id").to_pylist() if row["dropped"] is None]
-    with asking(acting(context, TESTER, TEACHER), TESTER, context.config.tester) as model:
+    with asking(context, TESTER, context.config.tester, TEACHER) as model:
         answers = model.answer(unit_test_prompts(tasks, config.count))
         table, counts = with_tests(tasks, answers, config.count, config.least)
     return Made(table, counts + model.counts)
@@ -171,7 +171,7 @@ def steps(_config: PanguConfig) -> tuple[Step, ...]:
 def estimate(context: Context) -> Mapping[str, Cost]:
     """The most that live models can cost, if every task of every round is kept and as long as the seeds."""
     config: PanguConfig = context.config
-    context = acting(acting(context, EVOLVER, TEACHER), TESTER, TEACHER)
+    evolver, tester = (player(context, role, TEACHER) for role in (EVOLVER, TESTER))
     first = read_seeds(*(one.path for one in context.inputs["seeds"]))
     texts = [row["instruction"] for row in first.to_pylist() if row["dropped"] is None]
     solving = [Prompt("", (("user", evaluation_prompt(text, "")),)) for text in texts]
@@ -179,8 +179,8 @@ def estimate(context: Context) -> Mapping[str, Cost]:
     rounds = config.evolve.rounds
     tasks = rounds + config.evolve.keep_seeds
     costs = {
-        EVOLVER: highest_cost(context, EVOLVER, config.evolver, seed_prompts(first, config.evolve), rounds),
-        TESTER: highest_cost(context, TESTER, config.tester, testing, tasks),
+        EVOLVER: highest_cost(context, evolver, config.evolver, seed_prompts(first, config.evolve), rounds),
+        TESTER: highest_cost(context, tester, config.tester, testing, tasks),
         TEACHER: highest_cost(context, TEACHER, config.teacher, solving, tasks),
         STUDENT: highest_cost(context, STUDENT, config.student, solving, tasks),
     }

@@ -38,7 +38,7 @@ from instruct.selfinstruct import (
     solution_prompts,
     triple_turns,
 )
-from pipelines.instruction.asking import TOKENIZER, acting, asking, highest_cost, token_counter
+from pipelines.instruction.asking import TOKENIZER, asking, highest_cost, player, token_counter
 from pipelines.instruction.judging import judging
 from pipelines.instruction.rehearsal import CODE, LANGUAGE, read_texts
 from pipelines.instruction.steps import WHOLE, Context, Made, Step
@@ -85,7 +85,7 @@ def tested(context: Context, _unit: int) -> Made:
     """Tests for every question that is left."""
     config: SelfInstructConfig = context.config
     rows = context.read_all("questions").sort_by("id").to_pylist()
-    with asking(acting(context, CODER, QUESTIONS), CODER, config.tester) as model:
+    with asking(context, CODER, config.tester, QUESTIONS) as model:
         answers = model.answer(question_test_prompts(rows, config.unit_tests.count))
     table, counts = question_tests(rows, answers, config.unit_tests.count, config.unit_tests.least)
     return Made(table, counts + model.counts)
@@ -94,7 +94,7 @@ def tested(context: Context, _unit: int) -> Made:
 def solved(context: Context, _unit: int) -> Made:
     """Solutions for every question that has tests."""
     rows = context.read_all("tests").sort_by("id").to_pylist()
-    with asking(acting(context, CODER, QUESTIONS), CODER, context.config.solver) as model:
+    with asking(context, CODER, context.config.solver, QUESTIONS) as model:
         answers = model.answer(solution_prompts(rows))
     table, counts = candidates(rows, answers)
     return Made(table, counts + model.counts)
@@ -175,15 +175,15 @@ def steps(_config: SelfInstructConfig) -> tuple[Step, ...]:
 def estimate(context: Context) -> Mapping[str, Cost]:
     """The most that live models can cost, if no question is a duplicate; a question is taken to have 200 characters."""
     config: SelfInstructConfig = context.config
-    context = acting(context, CODER, QUESTIONS)
+    coder = player(context, CODER, QUESTIONS)
     wanted = config.questions.wanted
     calls = replace(config.asker, samples=config.questions.calls)
     testing = [Prompt("", messages_for_tests(_TYPICAL, config.unit_tests.count))]
     solving = [Prompt("", messages_for_solution(_TYPICAL, "assert longest_run([1, 1, 2]) == [1, 1]"))]
     costs = {
         QUESTIONS: highest_cost(context, QUESTIONS, calls, question_prompts(config.questions)),
-        CODER: highest_cost(context, CODER, config.tester, testing, wanted)
-        + highest_cost(context, CODER, config.solver, solving, wanted),
+        CODER: highest_cost(context, coder, config.tester, testing, wanted)
+        + highest_cost(context, coder, config.solver, solving, wanted),
     }
     return {role: cost for role, cost in costs.items() if cost.requests}
 

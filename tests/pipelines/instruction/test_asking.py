@@ -10,7 +10,7 @@ from columns.errors import InputError
 from columns.files import Place
 from instruct.models import Budget, Cost, ModelConfig, Prompt, answer_key, estimated_tokens
 from instruct.sandbox import Limits, Trial
-from pipelines.instruction.asking import acting, asking, highest_cost
+from pipelines.instruction.asking import asking, highest_cost, player
 from pipelines.instruction.judging import judging
 from pipelines.instruction.steps import Context, ModelAccess
 from tests.instruct.models.chatserver import serving
@@ -88,12 +88,16 @@ def test_live_answers_are_recorded_beside_the_dataset(tmp_path):
     assert said[0].startswith("m: 6 requests")
 
 
-def test_a_role_without_a_model_is_played_by_another(tmp_path):
-    one = context(tmp_path, teacher="t.jsonl")
-    assert acting(one, "tester", "teacher").models.sources == {"teacher": "t.jsonl", "tester": "t.jsonl"}
-    two = context(tmp_path, teacher="t.jsonl", tester="x.jsonl")
-    assert acting(two, "tester", "teacher").models.sources["tester"] == "x.jsonl"
-    assert one.models.sources == {"teacher": "t.jsonl"}
+def test_a_role_without_a_model_is_played_by_another_with_its_key(tmp_path, monkeypatch):
+    assert player(context(tmp_path, teacher="t.jsonl"), "tester", "teacher") == "teacher"
+    assert player(context(tmp_path, teacher="t.jsonl", tester="x.jsonl"), "tester", "teacher") == "tester"
+    assert player(context(tmp_path), "tester", "") == "tester"
+    monkeypatch.setenv("THRESHER_TEACHER_KEY", "sk-of-the-teacher")
+    with serving() as server:
+        with asking(context(tmp_path, teacher=server.url), "tester", ASKED, "teacher") as model:
+            model.answer(PROMPTS[:1])
+        assert {one["Authorization"] for one in server.headers} == {"Bearer sk-of-the-teacher"}
+    assert "sk-of-the-teacher" not in (tmp_path / "answers.jsonl").read_text()
 
 
 def test_costs_are_of_live_models_alone(tmp_path):
