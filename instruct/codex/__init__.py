@@ -12,7 +12,7 @@ The map::
 from instruct.codex.asking import completion, question, stops_of
 from instruct.codex.describing import DESCRIBED, described
 from instruct.codex.sampling import keep_solved
-from instruct.codex.tokens import IGNORED, TokenConfig, masked_rows, token_schema
+from instruct.codex.tokens import IGNORED, TokenConfig, fixed_rows, masked_rows, token_schema
 from instruct.codex.verifying import VerifyConfig, choose_cases, mark_duplicates, verify
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "choose_cases",
     "completion",
     "described",
+    "fixed_rows",
     "keep_solved",
     "mark_duplicates",
     "masked_rows",

@@ -14,6 +14,7 @@ _TASK = "Continue this Python code. Answer with code only: what comes after it, 
 _BLOCK = re.compile(
     r"^```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE
 )
+_FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
 
 
 def question(problem: Mapping[str, Any]) -> Prompt:
@@ -37,7 +38,8 @@ def stops_of(io_format: str) -> tuple[str, ...]:
 def completion(answer: str, stops: Sequence[str]) -> str:
     """What of an answer is put behind the prompt: its first fenced block as it is, else the text up to a stop.
 
-    A block may hold the function anew; then the later definition is the one that counts.
+    A block may hold the function anew; then the later definition is the one that counts. Behind the prompt no import
+    of ``__future__`` may stand, so it is left out; where it is needed the prompt has it.
 
     >>> completion("Sure.\\n```python\\ndef f(x):\\n    return x\\n```\\n", PUBLISHED_STOPS)
     'def f(x):\\n    return x\\n'
@@ -45,4 +47,4 @@ def completion(answer: str, stops: Sequence[str]) -> str:
     '    return x\\n'
     """
     block = _BLOCK.search(answer)
-    return block[1] if block else truncated(answer, stops)[0]
+    return _FUTURE.sub("", block[1]) if block else truncated(answer, stops)[0]

@@ -14,9 +14,11 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 IGNORED = -100
 OVER_LONG = "over_long"
+_LISTS = frozenset({"input_ids", "labels"})
 
 Encode = Callable[[str], Sequence[int]]
 
@@ -42,8 +44,12 @@ class TokenConfig:
 
 
 def token_schema(config: TokenConfig) -> pa.Schema:
-    """Columns of `masked_rows`: token lists have the config's length; metadata says how they are padded."""
-    row = pa.list_(pa.int32(), config.length)
+    """Columns of `masked_rows`; metadata says how lists are padded.
+
+    Lists have the config's length or are null. Their type does not say so: Parquet cannot give back a list of fixed
+    length that is null (pyarrow 25). `fixed_rows` makes it so where nothing is null.
+    """
+    row = pa.list_(pa.int32())
     about = {
         "task_id": "the problem",
         "input_ids": "pad, prompt, solution, end, pad",
@@ -110,5 +116,29 @@ def masked_rows(
 
 
 def _lists(values: np.ndarray, missing: np.ndarray) -> pa.Array:
-    flat = pa.array(values.reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1], mask=pa.array(missing))
+    sizes = np.where(missing, 0, values.shape[1])
+    ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    flat = pa.array(values[~missing].reshape(-1))
+    return pa.ListArray.from_arrays(pa.array(ends), flat, mask=pa.array(missing))
+
+
+def fixed_rows(table: pa.Table, config: TokenConfig) -> pa.Table:
+    """The rows of `masked_rows` that fit, as lists of fixed length; without the column ``dropped``.
+
+    >>> config = TokenConfig(4, 2)
+    >>> made, _ = masked_rows(["a", "b"], ["p", "pppp"], ["x", "x"], lambda text: [1] * len(text), config, pad=0, end=2)
+    >>> str(fixed_rows(made, config).schema.field("labels").type)
+    'fixed_size_list<item: int32>[4]'
+    """
+    fitting = table.filter(pc.is_null(table["dropped"])).drop_columns("dropped").combine_chunks()
+    kind = pa.list_(pa.int32(), config.length)
+    fields = [
+        pa.field(f.name, kind if f.name in _LISTS else f.type, metadata=f.metadata) for f in fitting.schema
+    ]
+    columns = [
+        pa.FixedSizeListArray.from_arrays(pc.list_flatten(fitting[f.name]).combine_chunks(), config.length)
+        if f.name in _LISTS
+        else fitting[f.name]
+        for f in fitting.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, table.schema.metadata))

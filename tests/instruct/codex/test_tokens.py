@@ -1,11 +1,12 @@
 """Token rows: prompts padded on the left, solutions aligned, no loss on prompts."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instruct.codex import IGNORED, TokenConfig, masked_rows, token_schema
+from instruct.codex import IGNORED, TokenConfig, fixed_rows, masked_rows, token_schema
 
 PAD, END = 0, 999
 CONFIG = TokenConfig(length=12, prompt=5)
@@ -55,6 +56,20 @@ def test_the_end_has_loss_even_where_it_is_the_pad():
     table, _ = masked_rows(["a"], ["p"], ["x"], encode, CONFIG, pad=END, end=END)
     assert table["labels"][0].as_py().count(END) == 1
     assert table["input_ids"][0].as_py().count(END) == 12 - 2
+
+
+@given(TEXTS)
+def test_rows_come_back_from_parquet_and_as_lists_of_fixed_length(pairs):
+    table, _ = rows(pairs)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    back = pq.read_table(pa.BufferReader(sink.getvalue()))
+    assert back.equals(table)
+    fixed = fixed_rows(back, CONFIG)
+    assert fixed.schema.field("input_ids").type == pa.list_(pa.int32(), CONFIG.length)
+    assert fixed.schema.metadata == token_schema(CONFIG).metadata
+    fitting = [row for row in table.to_pylist() if row.pop("dropped") is None]
+    assert fixed.to_pylist() == fitting
 
 
 def test_metadata_says_how_rows_are_padded():

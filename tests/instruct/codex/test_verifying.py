@@ -175,6 +175,7 @@ def test_a_question_ends_in_the_prompt():
         ("    return x\n\nprint(1)", "    return x\n"),
         ("```python\nimport a\n\ndef f():\n    pass\n```\nDone.", "import a\n\ndef f():\n    pass\n"),
         ("```\nx = 1\n```", "x = 1\n"),
+        ("```python\nfrom __future__ import annotations\nx = 1\n```", "x = 1\n"),
         ("```py\nx = 1", "x = 1"),
         ("Two:\n```Python\na\n```\n```python\nb\n```", "a\n"),
         ("", ""),
