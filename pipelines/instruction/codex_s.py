@@ -27,6 +27,7 @@ from instruct.codex import (
     choose_cases,
     completion,
     described,
+    fixed_rows,
     keep_solved,
     mark_duplicates,
     masked_rows,
@@ -57,7 +58,17 @@ PUBLISHED = {
     "contests": "10,000 problems (section 4.1)",
     "samples": "100 samples a problem of the 12 B model (section 4.3)",
 }
-_CODE = ("instruct", "contamination", "shards.tokenizers", "pipelines.instruction.codex_s")
+_HERE = "pipelines.instruction.codex_s"
+_RUN = (
+    "instruct.problems",
+    "instruct.sandbox",
+    "instruct.evaluation",
+    "instruct.codex",
+    "contamination",
+    _HERE,
+)
+_ENCODED = (*_RUN, "shards.tokenizers")
+_TRACED = ("instruct.problems", "instruct.sandbox", "instruct.tracing", _HERE)
 
 SAMPLE = pa.schema(
     [
@@ -283,8 +294,7 @@ def docstrings(context: Context, unit: int) -> Made:
 
 def export(context: Context, _unit: int) -> Made:
     """Codex-S in HumanEval's layout, its token rows as Arrow, and Codex-D, without what is dropped."""
-    table = context.read_all("records").sort_by("task_id")
-    fitting = table.filter(pc.is_null(table["dropped"])).drop_columns("dropped")
+    fitting = fixed_rows(context.read_all("records").sort_by("task_id"), context.config.tokens)
     turned = context.read_all("docstrings").sort_by("task_id")
     answers = turned.filter(pc.is_null(turned["dropped"])).drop_columns("dropped").to_pylist()
     rows = [humaneval_row(row) for row in _kept(context)]
@@ -320,28 +330,34 @@ def steps(config: CodexSConfig) -> tuple[Step, ...]:
         *reads: str,
         **more: Any,
     ) -> Step:
-        return Step(name, make, schema, about, reads, code=_CODE, **({"key": "task_id"} | more))
+        return Step(name, make, schema, about, reads, **({"key": "task_id", "code": _RUN} | more))
 
     whole = {"spread": WHOLE}
     once = {"spread": WHOLE, "key": "id"}
     return (
-        step("traced", traced, PROBLEM, "functions of projects", spread=INPUTS, role=PROJECT, uses=("trace",)),
+        step(
+            "traced", traced, PROBLEM, "functions of projects", spread=INPUTS, role=PROJECT, uses=("trace",),
+            code=_TRACED,
+        ),
         step("contests", contests, PROBLEM, "tasks of contest dumps", spread=INPUTS, role=CONTEST_ROLE),
         step("gather", gather, PROBLEM, "all problems, repeated ones marked", "traced", "contests", **whole),
         step("verified", verified, PROBLEM, "a solution passes every time", "gather", uses=("verify", "seconds")),
         step(
             "sampled", sampled, SAMPLE, "a model's answers", "verified", **whole, roles=(SAMPLES,), uses=("sampler",),
-            asks=(SAMPLES,),
+            asks=(SAMPLES,), code=(*_RUN, "instruct.models"),
         ),
         step("judged", judged, VERDICT, "answers run", "verified", "sampled", uses=("seconds",)),
         step(
             "solved", solved, PROBLEM, "some answer passes; no benchmark task", "verified", "judged",
             uses=("contamination",),
         ),
-        step("tokenizer", tokenizer, TOKENIZER, "the vocabulary", "solved", **once, uses=("tokenizer",)),
-        step("records", records, token_schema(config.tokens), "token rows", "solved", "tokenizer", uses=("tokens",)),
+        step("tokenizer", tokenizer, TOKENIZER, "the vocabulary", "solved", **once, uses=("tokenizer",), code=_ENCODED),
+        step(
+            "records", records, token_schema(config.tokens), "token rows", "solved", "tokenizer", uses=("tokens",),
+            code=_ENCODED,
+        ),
         step("docstrings", docstrings, DESCRIBED, "Codex-D", "solved"),
-        step("export", export, EXPORTED, "files", "solved", "records", "docstrings", **once),
+        step("export", export, EXPORTED, "files", "solved", "records", "docstrings", **once, uses=("tokens",)),
     )  # fmt: skip
 
 
