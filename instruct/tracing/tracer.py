@@ -13,9 +13,11 @@ Nothing is pickled. `records.read_trace` reads the file, and believes nothing th
 from __future__ import annotations
 
 import atexit
+import dis
 import functools
 import json
 import os
+import random
 import runpy
 import sys
 import threading
@@ -90,9 +92,9 @@ def _int(value: int) -> str:
 
 
 def _float(value: float) -> str:
-    if not value - value == 0 and abs(value) != float("inf"):
-        raise NotPlain("nan")
     text = repr(value)
+    if text == "nan":
+        raise NotPlain("nan")
     return text.replace("inf", "1e999") if "inf" in text else text
 
 
@@ -112,20 +114,6 @@ _BRACKETS: dict[Any, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), se
 class Seen:
     """One code object that was met: what it is, and what of it was noted."""
 
-    __slots__ = (
-        "code",
-        "defaults",
-        "drained",
-        "full",
-        "looked",
-        "names",
-        "notes",
-        "number",
-        "refused",
-        "texts",
-        "why",
-    )
-
     def __init__(self, code: Any, number: int, why: str, defaults: dict[str, Any]) -> None:
         self.code, self.number, self.why, self.defaults = code, number, why, defaults
         flags = code.co_flags
@@ -134,7 +122,6 @@ class Seen:
         self.looked = self.refused = self.notes = 0
         self.texts: set[str] = set()
         self.full = bool(why)
-        self.drained = False
 
 
 class Recorder:
@@ -332,8 +319,6 @@ class Recorder:
 
 def _returns(frame: Any) -> bool:
     """Whether a frame that hands back None ends by a return: an exception looks the same to a profiler."""
-    import dis
-
     code = frame.f_code.co_code
     return dis.opname[code[frame.f_lasti]].startswith("RETURN_")
 
@@ -360,7 +345,7 @@ def _nature(code: Any, frame: Any) -> tuple[str, dict[str, Any]]:
 
 def _function(code: Any, names: dict[str, Any]) -> Any:
     """The function of some code, where its module has it under its name, decorated or not; else None."""
-    found = names.get(code.co_name)
+    found = dict.get(names, code.co_name)
     for _ in range(8):
         if type(found) is _FUNCTION and found.__code__ is code:
             return found
@@ -399,10 +384,14 @@ _FUNCTION, _CACHED = type(_defaults), type(functools.lru_cache(_defaults))
 
 
 def main(arguments: list[str]) -> None:
-    """``SETTINGS -m MODULE …`` or ``SETTINGS SCRIPT …``: run it as the interpreter would, and note its calls."""
+    """``SETTINGS -m MODULE …`` or ``SETTINGS SCRIPT …``: run it as the interpreter would, and note its calls.
+
+    ``random`` has a fixed seed, so that tests which draw their inputs draw the same ones in every run.
+    """
     settings, *command = arguments
     recorder = Recorder(json.loads(settings))
     sys.path[:1] = json.loads(settings)["path"]
+    random.seed(0)
     recorder.listen()
     if command[0] == "-m":
         sys.argv = command[1:]

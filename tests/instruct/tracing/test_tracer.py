@@ -282,6 +282,16 @@ def test_failing_tests_keep_their_exit_code_and_what_was_noted(tmp_path):
     assert [one.qualname for one in traced(tree).functions] == ["nothing"]
 
 
+def test_tests_that_draw_their_inputs_draw_the_same_ones_every_time(tmp_path):
+    text = "import random\nimport pkg.mod\npkg.mod.nothing(random.random())\n"
+    seen = []
+    for name in ("a", "b"):
+        tree = project(tmp_path / name, tests=text)
+        run(tree, "-m", "tests.test_m")
+        seen.append([one.calls for one in traced(tree).functions])
+    assert seen[0] == seen[1] != []
+
+
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "os.abort()"])
 def test_what_was_noted_stays_when_the_run_is_killed(tmp_path, end):
     tree = project(tmp_path, tests=f"import os\nimport pkg.mod\npkg.mod.nothing(1)\n{end}\n")
