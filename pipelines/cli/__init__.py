@@ -7,6 +7,7 @@
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
 ``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
 ``export.py`` export and import; ``ablate.py`` ablate; ``evaluate.py`` evaluate.
+``export.py`` export and import; ``ablate.py`` ablate; ``trace.py`` trace.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from pipelines.cli import (
     status,
     suites,
     tokenizers,
+    trace,
     verify,
 )
 from pipelines.cli.app import app
@@ -44,6 +46,7 @@ __all__ = [
     "provenance", "refresh", "status", "suites", "tokenizers", "verify",
     "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
     "refresh", "sandbox", "status", "suites", "tokenizers", "verify",
+    "refresh", "status", "suites", "tokenizers", "trace", "verify",
 ]  # fmt: skip
 
 

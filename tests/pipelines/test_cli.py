@@ -47,6 +47,7 @@ COMMANDS = (
     "import",
     "ablate",
     "evaluate",
+    "trace",
     "inspect",
     "status",
     "what-if",
