@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from columns.hashing import doc_id
 from instruct.problems import CI, REPR, problem_table
 from instruct.tracing.calls import Call, call_of
 from instruct.tracing.functions import function_table
-from instruct.tracing.modules import Modules
+from instruct.tracing.modules import Modules, first_line
 from instruct.tracing.records import Noted, Traced
 from instruct.tracing.replay import Caller, Replayed, Work, replay
 from instruct.tracing.standalone import Standalone, standalone
@@ -99,6 +100,9 @@ def _choose_calls(row: _Row, modules: Modules, config: ProblemConfig) -> None:
     if reason := _not_plain(traced):
         row.lose("plain", reason)
         return
+    if not _stands(traced, modules):
+        row.lose("standalone", "source")
+        return
     row.alone = standalone(modules, traced.file, traced.qualname, chars=config.max_chars)
     if row.alone.reason or row.alone.node is None:
         row.lose("standalone", row.alone.reason)
@@ -108,6 +112,12 @@ def _choose_calls(row: _Row, modules: Modules, config: ProblemConfig) -> None:
     row.calls = tuple({call.text: call for call in found if call is not None}.values())
     if not row.calls:
         row.lose("plain", "signature")
+
+
+def _stands(traced: Traced, modules: Modules) -> bool:
+    """Whether a function stands where the trace says, so that a forged trace has no second row for it."""
+    found = [one.node for one in modules.module(traced.file).binding(traced.qualname)]
+    return any(isinstance(node, ast.FunctionDef) and first_line(node) == traced.line for node in found)
 
 
 def _not_plain(traced: Traced) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-__all__ = ["Module", "Modules", "Statement", "own_packages"]
+__all__ = ["Module", "Modules", "Statement", "first_line", "own_packages"]
 
 SOURCE_BYTES = 1 << 20
 NOT_OURS = frozenset({

@@ -217,7 +217,7 @@ def run_traced(
         python=python,
     )
     result = run_project(run, config.limits)
-    traces = [read_trace(result.files.get(name, b"")) for name in names]
+    traces = [read_trace(result.files.get(name, b"")[: config.trace_mb << 20]) for name in names]
     runs = [
         TestRun(one, ran.problem, _outcome(ran)) for one, ran in zip(commands, result.finished, strict=False)
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from columns.errors import EnvironmentProblem, InputError
 from instruct.problems import PROBLEM, humaneval_row
+from instruct.sandbox import Returned
 from instruct.tracing import (
     FUNCTION,
     ProblemConfig,
@@ -206,10 +207,13 @@ def test_what_a_recipe_asks_is_asked(tmp_path):
     text += "def good(x):\n    'Long words.'\n    return x\n"
     text = "def one(x):\n    return 1\n\ndef same(x):\n    'Doc.'\n    return 1\n\ndef good(x):\n    'Long words.'\n    return x\n"
     write(tmp_path, {"a.py": text})
+    lines = {"one": 1, "same": 4, "good": 8}
     noted = {"one": [1], "same": [1, 2], "good": [1, 2, 3]}
     value = {"one": lambda x: 1, "same": lambda x: 1, "good": lambda x: x}
     found = [
-        Traced("a.py", name, 1, "", tuple(Noted((("x", str(x)),), str(value[name](x))) for x in given))
+        Traced(
+            "a.py", name, lines[name], "", tuple(Noted((("x", str(x)),), str(value[name](x))) for x in given)
+        )
         for name, given in noted.items()
     ]
 
@@ -236,13 +240,24 @@ def test_rows_do_not_depend_on_the_order_of_a_trace(tmp_path):
 
     text = "".join(f"def f{n}(x):\n    'Doc.'\n    return x + {n}\n" for n in range(5))
     write(tmp_path, {"a.py": text})
-    found = [Traced("a.py", f"f{n}", 3 * n, "", (Noted((("x", "1"),), str(1 + n)),)) for n in range(5)]
+    found = [Traced("a.py", f"f{n}", 3 * n + 1, "", (Noted((("x", "1"),), str(1 + n)),)) for n in range(5)]
     made = [
         make_problems(one, Modules(tmp_path), Inside(), ProblemConfig(), Project("a"))
         for one in (found, found[::-1])
     ]
     assert made[0] == made[1]
     assert len(set(made[0][1]["task_id"].to_pylist())) == 5
+
+
+def test_a_forged_trace_has_one_row_at_most_that_counts_for_a_function(tmp_path):
+    from tests.instruct.tracing.test_replay import Inside
+
+    write(tmp_path, {"a.py": "@property\n@staticmethod\ndef f(x):\n    'Doc.'\n    return x\n"})
+    found = [Traced("a.py", "f", line, "", (Noted((("x", "1"),), "2"),)) for line in (0, 1, 2, 3, 400)]
+    inside = Inside(lambda one: (Returned(2, "", "", False),))
+    functions, problems = make_problems(found, Modules(tmp_path), inside, ProblemConfig(), Project("a"))
+    assert functions["reason"].to_pylist() == ["source", None, "source", "source", "source"]
+    assert problems.num_rows == 1
 
 
 def test_a_project_of_github_actions_with_unittest_on_every_interpreter(tmp_path, sandbox):
