@@ -2,8 +2,8 @@
 
 Caveats: whole processes on a shared machine, in the same sandbox and with the same commands; each side is run
 ``--repeats`` times by turns and the best time counts, the sandbox's start and the copy of the project with it.
-``end to end`` is `instruct.tracing.trace_project` as a whole: plan, traced run, three replays, tables. Yields depend on
-the projects' versions and on what is installed. Source archives (``*.tar.gz``) or folders are given by the user:
+``end to end`` is `instruct.tracing.trace_project` as a whole: plan, two traced runs, three replays, tables. Yields
+depend on the projects' versions and on what is installed. Source archives (``*.tar.gz``) or folders are given by the user:
 
     pip download --no-binary :all: --no-deps toolz boltons humanize more-itertools python-slugify algorithms -d DIR
     python benchmarks/bench_tracing.py --projects DIR --python python3.12 --site-packages PACKAGES
@@ -42,7 +42,7 @@ def projects(folder: Path, into: Path) -> Iterator[Path]:
 
 
 def overhead(tree: Path, folders: tuple[Path, ...], python: Path, repeats: int) -> dict[str, Any]:
-    config, commands = TraceConfig(wall_s=900), read_plan(tree).commands
+    config, commands = TraceConfig(wall_s=900, rounds=1), read_plan(tree).commands
     best = [float("inf"), float("inf")]
     outcomes: list[list[str]] = [[], []]
     for traced in [False, True] * repeats:

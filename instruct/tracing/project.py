@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,7 +28,7 @@ from instruct.tracing.functions import funnel
 from instruct.tracing.identity import distribution_files
 from instruct.tracing.making import ProblemConfig, Project, make_problems
 from instruct.tracing.modules import NOT_OURS, Modules, own_packages
-from instruct.tracing.records import Trace, joined, read_trace
+from instruct.tracing.records import Trace, agreed, joined, read_trace
 from instruct.tracing.replay import Caller
 from instruct.tracing.wheels import fetch_wheels, installed, own_pytest, site_of
 
@@ -48,6 +49,8 @@ class TraceConfig:
     """How a project's tests are run and traced. None of these values is published; they are ours.
 
     Attributes:
+        rounds: how often the tests are run. A call counts when every round noted it: tests that draw their inputs from
+            the clock or the system's randomness would give other problems each time.
         calls: distinct calls that are noted of each function, the first ones.
         patience: calls of a function that are looked at for them.
         trace_mb: largest trace of one command.
@@ -59,6 +62,7 @@ class TraceConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
+    rounds: int = 2
     calls: int = 50
     patience: int = 1_000
     trace_mb: int = 32
@@ -205,11 +209,12 @@ def run_traced(
     """
     if not commands:
         return Trace((), complete=False, spoiled=0), (), "no test command is understood"
-    names = [f".thresher-trace-{at}.jsonl" for at in range(len(commands))]
+    whole = list(commands) * config.rounds
+    names = [f".thresher-trace-{at}.jsonl" for at in range(len(whole))]
     settings = [_settings(tree, name, config) if traced else None for name in names]
     run = ProjectRun(
         tree=tree,
-        commands=tuple(command_of(*pair) for pair in zip(commands, settings, strict=True)),
+        commands=tuple(command_of(*pair) for pair in zip(whole, settings, strict=True)),
         env={**_ENVIRONMENT, "PYTHONPATH": f"{PROJECT}:{PROJECT}/src"},
         site_packages=tuple(folders),
         files={_TRACER: Path(tracer.__file__).read_bytes(), **distribution_files(tree)},
@@ -221,7 +226,9 @@ def run_traced(
     runs = [
         TestRun(one, ran.problem, _outcome(ran)) for one, ran in zip(commands, result.finished, strict=False)
     ]
-    return joined(traces, calls=config.calls), tuple(runs), result.problem
+    size = len(commands)
+    rounds = [joined(traces[at : at + size], calls=config.calls) for at in range(0, len(traces), size)]
+    return reduce(agreed, rounds), tuple(runs), result.problem
 
 
 def _settings(tree: Path, name: str, config: TraceConfig) -> dict[str, object]:

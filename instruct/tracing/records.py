@@ -16,7 +16,7 @@ from typing import Any
 
 from instruct.tracing.tracer import CHARS, NotPlain, literal
 
-__all__ = ["Noted", "Trace", "Traced", "joined", "read_literal", "read_trace"]
+__all__ = ["Noted", "Trace", "Traced", "agreed", "joined", "read_literal", "read_trace"]
 
 LINE_BYTES = 1 << 20
 FUNCTIONS = 50_000
@@ -180,11 +180,25 @@ def joined(traces: Iterable[Trace], *, calls: int) -> Trace:
     return Trace(functions, all(one.complete for one in known), sum(one.spoiled for one in known))
 
 
+def agreed(first: Trace, again: Trace) -> Trace:
+    """The first trace with only those calls that the second one noted, too."""
+    known = {_key(one): set(one.calls) for one in again.functions}
+    functions = tuple(
+        replace(one, calls=tuple(call for call in one.calls if call in known.get(_key(one), ())))
+        for one in first.functions
+    )
+    return Trace(functions, first.complete and again.complete, first.spoiled + again.spoiled)
+
+
+def _key(one: Traced) -> tuple[str, str, int]:
+    return one.file, one.qualname, one.line
+
+
 def _merged(functions: Iterable[Traced]) -> tuple[Traced, ...]:
     """A module that is imported twice has two code objects of one function: their calls are put together."""
     found: dict[tuple[str, str, int], Traced] = {}
     for one in functions:
-        key = (one.file, one.qualname, one.line)
+        key = _key(one)
         known = found.get(key, replace(one, calls=(), looked=0, refused=0))
         calls = tuple(dict.fromkeys(known.calls + one.calls))
         looked, refused = known.looked + one.looked, known.refused + one.refused

@@ -316,6 +316,7 @@ def test_hostile_projects_do_no_harm_and_claim_nothing(tmp_path, sandbox, kind):
     }
     config = TraceConfig(wall_s=1.5, memory_mb=512, disk_mb=24, trace_mb=1, processes=16, replay_s=1.0)
     made = traced(write(tmp_path, files), sandbox, config)
+    assert len(made.runs) == 1 or made.problem
     tests = made.problems["tests"].to_pylist()
     assert tests in ([], [["assert candidate(1) == 2"]])
     if kind in ("never ends", "exits", "writes outside"):
@@ -323,7 +324,7 @@ def test_hostile_projects_do_no_harm_and_claim_nothing(tmp_path, sandbox, kind):
     if kind == "forges":
         lost = rows(made.functions)
         assert lost["root"]["lost"] == "plain"
-        assert made.spoiled == 2
+        assert made.spoiled >= 2
     assert not Path("/etc/x").exists()
 
 
@@ -340,6 +341,18 @@ def test_a_project_without_tests_is_an_empty_result(tmp_path, files):
     assert made.problem == "no test command is understood"
     assert made.functions.num_rows == made.problems.num_rows == 0
     assert pa.Table.from_pylist([], FUNCTION) == made.functions
+
+
+def test_inputs_that_tests_draw_anew_each_time_are_not_kept(tmp_path, sandbox):
+    files = {
+        "mod.py": "def f(x):\n    'Doc.'\n    return x\n",
+        "tox.ini": "[testenv]\ncommands = python -m unittest tests.test_m\n",
+        "tests/__init__.py": "",
+        "tests/test_m.py": "import mod, os, time\nmod.f(os.urandom(8))\nmod.f(time.time_ns())\nmod.f(7)\n",
+    }
+    made = traced(write(tmp_path, files), sandbox)
+    assert made.problems["tests"].to_pylist() == [["assert candidate(7) == 7"]]
+    assert made.functions["recorded"].to_pylist() == [1]
 
 
 def test_a_folder_that_is_not_there_is_the_users_mistake(tmp_path):
