@@ -3,7 +3,7 @@
 Caveats: whole processes on a shared machine, in the same sandbox and with the same commands; each side is run
 ``--repeats`` times by turns and the best time counts, the sandbox's start and the copy of the project with it.
 ``end to end`` is `instruct.tracing.trace_project` as a whole: plan, two traced runs, three replays, tables. Yields
-depend on the projects' versions and on what is installed. Source archives (``*.tar.gz``) or folders are given by the user:
+depend on the projects' versions and on what is installed. Projects are given by the user, as folders or ``*.tar.gz``:
 
     pip download --no-binary :all: --no-deps toolz boltons humanize more-itertools python-slugify algorithms -d DIR
     python benchmarks/bench_tracing.py --projects DIR --python python3.12 --site-packages PACKAGES
