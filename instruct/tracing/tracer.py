@@ -351,23 +351,6 @@ def _function(code: Any, names: dict[str, Any]) -> Any:
             return found
         found = found.__dict__.get("__wrapped__") if type(found) in (_FUNCTION, _CACHED) else None
     return None
-    found = frame.f_globals.get(code.co_name)
-    while (type(found) is _FUNCTION and found.__code__ is not code) or type(found) is _CACHED:
-        found = found.__dict__.get("__wrapped__")
-    own = found if type(found) is _FUNCTION and found.__code__ is code else None
-    if code.co_name == "<lambda>":
-        return "lambda", {}
-    if code.co_flags & _COROUTINES:
-        return "coroutine", {}
-    if code.co_flags & _GENERATOR:
-        return "generator", {}
-    if code.co_freevars:
-        return "closure", {}
-    if "<locals>" in name:
-        return "nested", {}
-    if "." in name or (own is None and not hasattr(code, "co_qualname")):
-        return "method", {}
-    return "", _defaults(own) if own is not None else {}
 
 
 def _defaults(function: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@
 ``ask.py`` what-if, compare, diff and sample; ``index.py`` index; ``suites.py`` suites; ``sandbox.py`` sandbox;
 ``provenance.py`` whois and export-attribution; ``contamination.py`` contamination selftest and report;
 ``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
-``export.py`` export and import; ``ablate.py`` ablate; ``evaluate.py`` evaluate.
-``export.py`` export and import; ``ablate.py`` ablate; ``trace.py`` trace.
+``export.py`` export and import; ``ablate.py`` ablate; ``evaluate.py`` evaluate; ``trace.py`` trace;
+``instruction.py`` what build, inspect, explain and verify do with instruction data.
 """
 
 from __future__ import annotations
@@ -43,10 +43,7 @@ from pipelines.cli.app import app
 
 __all__ = [
     "ablate", "app", "ask", "contamination", "evaluate", "export", "index", "job", "look", "main", "peek", "planning",
-    "provenance", "refresh", "status", "suites", "tokenizers", "verify",
-    "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
-    "refresh", "sandbox", "status", "suites", "tokenizers", "verify",
-    "refresh", "status", "suites", "tokenizers", "trace", "verify",
+    "provenance", "refresh", "sandbox", "status", "suites", "tokenizers", "trace", "verify",
 ]  # fmt: skip
 
 

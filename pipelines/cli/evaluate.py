@@ -23,32 +23,36 @@ from pipelines.wording import plain
 _MOST_LINES = 8
 
 
+Suite = Annotated[
+    str,
+    typer.Argument(help="humaneval, mbpp, mtpb, or a name for a file of HumanEval's layout", metavar="SUITE"),
+]
+Samples = Annotated[
+    Path, typer.Argument(help="the model's answers: JSON lines, plain or gzipped", metavar="SAMPLES")
+]
+Ks = Annotated[
+    str,
+    typer.Option(
+        help="pass@k for these k (default: 1,10,100 where there are enough samples)", metavar="K,..."
+    ),
+]
+Stops = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="cut answers here, with \\n for a line end; 'none': nowhere (repeatable)", metavar="TEXT"
+    ),
+]
+
+
 @app.command()
 def evaluate(
-    suite: Annotated[
-        str,
-        typer.Argument(
-            help="humaneval, mbpp, mtpb, or a name for a file of HumanEval's layout", metavar="SUITE"
-        ),
-    ],
-    samples: Annotated[
-        Path, typer.Argument(help="the model's answers: JSON lines, plain or gzipped", metavar="SAMPLES")
-    ],
+    suite: Suite,
+    samples: Samples,
     suite_file: Annotated[
         Path | None, typer.Option(help="the suite's own file, where it is not installed", metavar="PATH")
     ] = None,
-    k: Annotated[
-        str,
-        typer.Option(
-            help="pass@k for these k (default: 1,10,100 where there are enough samples)", metavar="K,..."
-        ),
-    ] = "",
-    stop: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="cut answers here, with \\n for a line end; 'none': nowhere (repeatable)", metavar="TEXT"
-        ),
-    ] = None,
+    k: Ks = "",
+    stop: Stops = None,
     timeout: Annotated[
         float | None, typer.Option(help="seconds for a program (default: 3, for mtpb 20)", min=0.1)
     ] = None,

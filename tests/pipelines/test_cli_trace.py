@@ -40,7 +40,9 @@ def called(*words):
 
 @NEEDS_ISOLATION
 def test_a_project_is_traced_into_files(tree, tmp_path):
-    done = called(tree, "--output", tmp_path / "out", "--repo", "me/sums", "--commit", "c0ffee", "--workers", 1)
+    done = called(
+        tree, "--output", tmp_path / "out", "--repo", "me/sums", "--commit", "c0ffee", "--workers", 1
+    )
     assert done.exit_code == 0, done.output
     for told in ("-m unittest discover -s tests", ".travis.yml:2", "Ran 1 test", "not installed: nowhere-to-be-found",
                  "1 no_docstring", "1 problems with 1 tests"):  # fmt: skip
@@ -61,7 +63,10 @@ def test_a_project_is_traced_into_files(tree, tmp_path):
 @NEEDS_ISOLATION
 def test_machines_get_the_summary_and_the_same_bytes_again(tree, tmp_path):
     outputs = [tmp_path / name for name in ("one", "two")]
-    told = [json.loads(called(tree, "-o", out, "--json", "--workers", at + 1).output) for at, out in enumerate(outputs)]
+    told = [
+        json.loads(called(tree, "-o", out, "--json", "--workers", at + 1).output)
+        for at, out in enumerate(outputs)
+    ]
     assert told[0] == told[1] == json.loads((outputs[0] / "trace.json").read_text())
     assert told[0]["funnel"]["left"]["choice"] == told[0]["problems"] == 1
     for name in ("functions.parquet", "problems.jsonl", "problems.parquet", "trace.json"):

@@ -205,7 +205,6 @@ def test_what_a_recipe_asks_is_asked(tmp_path):
 
     text = "def one(x):\n    return 1\n\ndef same(x):\n    'Doc.'\n    return 1\n\n"
     text += "def good(x):\n    'Long words.'\n    return x\n"
-    text = "def one(x):\n    return 1\n\ndef same(x):\n    'Doc.'\n    return 1\n\ndef good(x):\n    'Long words.'\n    return x\n"
     write(tmp_path, {"a.py": text})
     lines = {"one": 1, "same": 4, "good": 8}
     noted = {"one": [1], "same": [1, 2], "good": [1, 2, 3]}
@@ -297,9 +296,6 @@ HOSTILE = {
     "removes": "import glob, os\nfor name in glob.glob('.thresher*'): os.unlink(name)\n",
     "stops the tracer": "import sys\nsys.setprofile(None)\nif hasattr(sys, 'monitoring'):\n"
     "    [sys.monitoring.free_tool_id(n) for n in range(6)]\n",
-    "links": "import glob, os\nfor name in glob.glob('.thresher*'):\n    os.unlink(name); os.symlink('/etc/passwd', name)\n",
-    "removes": "import glob, os\nfor name in glob.glob('.thresher*'): os.unlink(name)\n",
-    "stops the tracer": "import sys\nsys.setprofile(None)\nif hasattr(sys, 'monitoring'):\n    [sys.monitoring.free_tool_id(n) for n in range(6)]\n",
     "exits": "import os\nos._exit(0)\n",
     "writes outside": "for name in ('/etc/x', '/extra/x', '/extra/thresher/tracer.py', '/packages/0/x'):\n"
     "    try:\n        open(name, 'w').write('x')\n    except OSError: pass\n",
