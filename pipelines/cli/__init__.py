@@ -8,6 +8,7 @@
 ``tokenizers.py`` tokenizer train, show and count; ``verify.py`` verify; ``peek.py`` peek;
 ``export.py`` export and import; ``ablate.py`` ablate; ``evaluate.py`` evaluate; ``trace.py`` trace;
 ``instruction.py`` what build, inspect, explain and verify do with instruction data.
+``export.py`` export and import; ``ablate.py`` ablate; ``trace.py`` trace.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from pipelines.cli.app import app
 __all__ = [
     "ablate", "app", "ask", "contamination", "evaluate", "export", "index", "job", "look", "main", "peek", "planning",
     "provenance", "refresh", "sandbox", "status", "suites", "tokenizers", "trace", "verify",
+    "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
+    "refresh", "status", "suites", "tokenizers", "trace", "verify",
 ]  # fmt: skip
 
 
