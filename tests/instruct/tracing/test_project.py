@@ -218,7 +218,9 @@ def test_what_a_recipe_asks_is_asked(tmp_path):
     noted = {"one": [1], "same": [1, 2], "good": [1, 2, 3]}
     value = {"one": lambda x: 1, "same": lambda x: 1, "good": lambda x: x}
     found = [
-        Traced("a.py", name, 1, "", tuple(Noted((("x", str(x)),), str(value[name](x))) for x in given))
+        Traced(
+            "a.py", name, lines[name], "", tuple(Noted((("x", str(x)),), str(value[name](x))) for x in given)
+        )
         for name, given in noted.items()
     ]
 
