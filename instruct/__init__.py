@@ -17,11 +17,6 @@ The map: every noun is a package with a map of its own::
     multiturn/    CodeGen's multi-turn benchmark
 
 A room imports `columns` and `contamination` alone; the steps that join these packages are in `pipelines.instruction`.
-    problems/    tasks with prompt, solution and tests: the schema, and readers of published layouts
-    sandbox/     programs run in isolation: trials, calls, scripts, projects
-    evaluation/  a model's samples against a suite: truncation, verdicts, pass@k
-    multiturn/   CodeGen's multi-turn benchmark: dialogues, wire format, last printed values
-    codex/       Codex-S and Codex-D: verification, samples' verdicts, token rows, descriptions
 """
 
 __all__: list[str] = []

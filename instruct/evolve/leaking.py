@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import pyarrow as pa
-
-from contamination import ContaminationConfig, TaskGrams, contaminated, evidence, leaks
-from contamination.commonness import Common
+from contamination import ContaminationConfig, TaskGrams
+from instruct.problems import leaked
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,4 @@ class LeakCheck:
         """
         if self._index is None or not texts:
             return [[] for _ in texts]
-        content = pa.array(texts, pa.large_string())
-        facts = evidence(content, pa.array(["python"] * len(texts), pa.string()), self._index)
-        digests = pa.array([hashlib.sha256(text.encode()).digest() for text in texts], pa.binary(32))
-        found = leaks(pa.Table.from_batches([facts]), digests, self.config, Common({}))
-        return contaminated(found, len(texts)).tasks.to_pylist()
+        return leaked(texts, self.config, self._index)

@@ -229,11 +229,6 @@ def run_traced(
     size = len(commands)
     rounds = [joined(traces[at : at + size], calls=config.calls) for at in range(0, len(traces), size)]
     return reduce(agreed, rounds), tuple(runs), result.problem
-    traces = [read_trace(result.files.get(name, b"")) for name in names]
-    runs = [
-        TestRun(one, ran.problem, _outcome(ran)) for one, ran in zip(commands, result.finished, strict=False)
-    ]
-    return joined(traces, calls=config.calls), tuple(runs), result.problem
 
 
 def _settings(tree: Path, name: str, config: TraceConfig) -> dict[str, object]:

@@ -114,20 +114,6 @@ _BRACKETS: dict[Any, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), se
 class Seen:
     """One code object that was met: what it is, and what of it was noted."""
 
-    __slots__ = (
-        "code",
-        "defaults",
-        "drained",
-        "full",
-        "looked",
-        "names",
-        "notes",
-        "number",
-        "refused",
-        "texts",
-        "why",
-    )
-
     def __init__(self, code: Any, number: int, why: str, defaults: dict[str, Any]) -> None:
         self.code, self.number, self.why, self.defaults = code, number, why, defaults
         flags = code.co_flags
@@ -365,23 +351,6 @@ def _function(code: Any, names: dict[str, Any]) -> Any:
             return found
         found = found.__dict__.get("__wrapped__") if type(found) in (_FUNCTION, _CACHED) else None
     return None
-    found = frame.f_globals.get(code.co_name)
-    while (type(found) is _FUNCTION and found.__code__ is not code) or type(found) is _CACHED:
-        found = found.__dict__.get("__wrapped__")
-    own = found if type(found) is _FUNCTION and found.__code__ is code else None
-    if code.co_name == "<lambda>":
-        return "lambda", {}
-    if code.co_flags & _COROUTINES:
-        return "coroutine", {}
-    if code.co_flags & _GENERATOR:
-        return "generator", {}
-    if code.co_freevars:
-        return "closure", {}
-    if "<locals>" in name:
-        return "nested", {}
-    if "." in name or (own is None and not hasattr(code, "co_qualname")):
-        return "method", {}
-    return "", _defaults(own) if own is not None else {}
 
 
 def _defaults(function: Any) -> dict[str, Any]:

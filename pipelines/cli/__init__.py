@@ -43,10 +43,26 @@ from pipelines.cli import (
 from pipelines.cli.app import app
 
 __all__ = [
-    "ablate", "app", "ask", "contamination", "evaluate", "export", "index", "job", "look", "main", "peek", "planning",
-    "provenance", "refresh", "sandbox", "status", "suites", "tokenizers", "trace", "verify",
-    "ablate", "app", "ask", "contamination", "export", "index", "job", "look", "main", "peek", "planning", "provenance",
-    "refresh", "status", "suites", "tokenizers", "trace", "verify",
+    "ablate",
+    "app",
+    "ask",
+    "contamination",
+    "evaluate",
+    "export",
+    "index",
+    "job",
+    "look",
+    "main",
+    "peek",
+    "planning",
+    "provenance",
+    "refresh",
+    "sandbox",
+    "status",
+    "suites",
+    "tokenizers",
+    "trace",
+    "verify",
 ]  # fmt: skip
 
 

@@ -199,8 +199,6 @@ def test_what_holds_itself_is_too_large():
         "1 ",
         "0x10",
         "'a' 'b'",
-    ]
-    + [
         "",
         "(" * 500,
         "[" * 300 + "]" * 300,
@@ -216,9 +214,6 @@ def test_what_holds_itself_is_too_large():
         "True if 1 else 0",
         '"a"',
     ],
-        "\0",
-    ]
-    + ["9" * 5000, "frozenset()", "True if 1 else 0", '"a"'],
 )
 def test_any_other_text_is_no_literal(text):
     with pytest.raises(ValueError, match="not a literal"):

@@ -213,14 +213,6 @@ def test_what_a_recipe_asks_is_asked(tmp_path):
         Traced(
             "a.py", name, lines[name], "", tuple(Noted((("x", str(x)),), str(value[name](x))) for x in given)
         )
-    text = "def one(x):\n    return 1\n\ndef same(x):\n    'Doc.'\n    return 1\n\ndef good(x):\n    'Long words.'\n    return x\n"
-    write(tmp_path, {"a.py": text})
-    noted = {"one": [1], "same": [1, 2], "good": [1, 2, 3]}
-    value = {"one": lambda x: 1, "same": lambda x: 1, "good": lambda x: x}
-    found = [
-        Traced(
-            "a.py", name, lines[name], "", tuple(Noted((("x", str(x)),), str(value[name](x))) for x in given)
-        )
         for name, given in noted.items()
     ]
 
@@ -248,7 +240,6 @@ def test_rows_do_not_depend_on_the_order_of_a_trace(tmp_path):
     text = "".join(f"def f{n}(x):\n    'Doc.'\n    return x + {n}\n" for n in range(5))
     write(tmp_path, {"a.py": text})
     found = [Traced("a.py", f"f{n}", 3 * n + 1, "", (Noted((("x", "1"),), str(1 + n)),)) for n in range(5)]
-    found = [Traced("a.py", f"f{n}", 3 * n, "", (Noted((("x", "1"),), str(1 + n)),)) for n in range(5)]
     made = [
         make_problems(one, Modules(tmp_path), Inside(), ProblemConfig(), Project("a"))
         for one in (found, found[::-1])
@@ -305,9 +296,6 @@ HOSTILE = {
     "removes": "import glob, os\nfor name in glob.glob('.thresher*'): os.unlink(name)\n",
     "stops the tracer": "import sys\nsys.setprofile(None)\nif hasattr(sys, 'monitoring'):\n"
     "    [sys.monitoring.free_tool_id(n) for n in range(6)]\n",
-    "links": "import glob, os\nfor name in glob.glob('.thresher*'):\n    os.unlink(name); os.symlink('/etc/passwd', name)\n",
-    "removes": "import glob, os\nfor name in glob.glob('.thresher*'): os.unlink(name)\n",
-    "stops the tracer": "import sys\nsys.setprofile(None)\nif hasattr(sys, 'monitoring'):\n    [sys.monitoring.free_tool_id(n) for n in range(6)]\n",
     "exits": "import os\nos._exit(0)\n",
     "writes outside": "for name in ('/etc/x', '/extra/x', '/extra/thresher/tracer.py', '/packages/0/x'):\n"
     "    try:\n        open(name, 'w').write('x')\n    except OSError: pass\n",
@@ -333,7 +321,6 @@ def test_hostile_projects_do_no_harm_and_claim_nothing(tmp_path, sandbox, kind):
         lost = rows(made.functions)
         assert lost["root"]["lost"] == "plain"
         assert made.spoiled >= 2
-        assert made.spoiled == 2
     assert not Path("/etc/x").exists()
 
 
