@@ -11,7 +11,7 @@ The map::
     init.py         process 1 of a sandbox, seen from outside
     launch.py       bubblewrap's command; interpreter.py: the host files that are seen; syscalls.py: call filters
     cgroups.py      memory and processes of a whole sandbox, where groups can be made
-    inside/         what runs inside: only the standard library
+    inside/         what runs inside: only the standard library; compiled.py: as byte code
 """
 
 from instruct.sandbox.isolation import isolation_problem

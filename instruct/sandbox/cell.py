@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from typing import IO
 
 from columns.errors import EnvironmentProblem
-from instruct.sandbox import init, inside, syscalls
+from instruct.sandbox import init, syscalls
 from instruct.sandbox.cgroups import Group
+from instruct.sandbox.compiled import compiled
 from instruct.sandbox.inside import plain
 from instruct.sandbox.interpreter import interpreter
 from instruct.sandbox.launch import INSIDE, Mounts, start
@@ -39,18 +41,18 @@ class Cell:
         self._process: subprocess.Popen[bytes] | None = None
         self._group: Group | None = None
         self._init: int | None = None
+        self._errors: IO[bytes] | None = None
         self.facts: dict[str, object] = {}
 
     def begin(self, role: str, sockets: Sequence[socket.socket | int]) -> None:
         """Start a job of a role (``candidate``, ``judge`` or ``script``) with these descriptors."""
-        if self._control is None:
-            self._start()
+        self.open()
         fds = [each if isinstance(each, int) else each.fileno() for each in sockets]
         try:
             socket.send_fds(self._live(), [role.encode()], fds)
         except OSError:
             self.close()
-            self._start()
+            self.open()
             socket.send_fds(self._live(), [role.encode()], fds)
 
     def end(self) -> int | None:
@@ -79,43 +81,53 @@ class Cell:
         if self._group is not None:
             self._group.close()
             self._group = None
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+        self.facts = {}
+
+    def start(self) -> None:
+        """Start the sandbox if it is not running, without waiting for it."""
+        if self._control is not None:
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(_START_S)
+        self._control, self._errors, self._group = ours, tempfile.TemporaryFile(), Group(self.limits)  # noqa: SIM115
+        with theirs:
+            self._process = start(
+                _mounts(self.limits), _program(theirs.fileno()), fds=[theirs.fileno()], group=self._group,
+                filtered=syscalls.program(functions=False), errors=self._errors.fileno(),
+            )  # fmt: skip
+        with contextlib.suppress(OSError):
+            ours.send(self._config())
 
     def open(self) -> dict[str, object]:
-        """Start the sandbox if it is not running; what its first process says of itself."""
-        if self._control is None:
-            self._start()
+        """Start the sandbox if it is not running, and wait for it; what its first process says of itself."""
+        self.start()
+        if not self.facts:
+            try:
+                said, outer_uid, self._init = init.greeted(self._live())
+                self.facts = {**plain.decode(said), "outer_uid": outer_uid}
+                self._live().settimeout(_STOP_S)
+            except (OSError, TypeError, plain.Malformed):
+                words = self._words()
+                self.close()
+                raise EnvironmentProblem(
+                    f"the sandbox does not start: {words}", hint="see docs/sandbox.md, What it needs"
+                ) from None
         return self.facts
+
+    def _words(self) -> str:
+        """What bubblewrap said when it failed."""
+        if self._errors is None:
+            return "no answer"
+        self._errors.seek(0)
+        return self._errors.read(2000).decode(errors="replace").strip() or "no answer"
 
     def _live(self) -> socket.socket:
         if self._control is None:
             raise OSError("the sandbox is closed")
         return self._control
-
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_START_S)
-        with theirs, tempfile.TemporaryFile() as errors:
-            self._group = Group(self.limits)
-            self._process = start(
-                _mounts(self.limits), _program(theirs.fileno()), fds=[theirs.fileno()], group=self._group,
-                filtered=syscalls.program(functions=False), errors=errors.fileno(),
-            )  # fmt: skip
-            theirs.close()
-            try:
-                ours.send(self._config())
-                said, outer_uid, self._init = init.greeted(ours)
-                self.facts = {**plain.decode(said), "outer_uid": outer_uid}
-            except (OSError, TypeError, plain.Malformed):
-                ours.close()
-                self.close()
-                errors.seek(0)
-                words = errors.read(2000).decode(errors="replace").strip()
-                raise EnvironmentProblem(
-                    f"the sandbox does not start: {words or 'no answer'}",
-                    hint="see docs/sandbox.md, What it needs",
-                ) from None
-        ours.settimeout(_STOP_S)
-        self._control = ours
 
     def _config(self) -> bytes:
         strict = syscalls.program(functions=self.limits.processes == 0)
@@ -129,7 +141,7 @@ def _program(fd: int) -> list[str]:
 
 def _mounts(limits: Limits) -> Mounts:
     mounts = Mounts(interpreter())
-    mounts.bind(Path(inside.__file__).parent, f"{INSIDE}/inside")
+    mounts.bind(compiled(), f"{INSIDE}/inside")
     mounts.arguments += ["--setenv", "PYTHONHASHSEED", "0"]
     mounts.arguments += ["--size", str(limits.disk_mb << 20), "--tmpfs", "/tmp"]
     return mounts

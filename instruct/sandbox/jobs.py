@@ -21,6 +21,8 @@ _PROBLEMS = frozenset(("exception", "timeout", "memory", "died", "not_plain", "n
 def judged(trial: Trial, program: Cell, tests: Cell) -> Verdict:
     """Run a trial: the program in one sandbox, its tests in another, and a stream between the two."""
     limits = program.limits
+    for cell in (program, tests):
+        cell.start()
     program.open()
     tests.open()
     deadline = time.monotonic() + limits.wall_s

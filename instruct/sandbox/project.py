@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from columns.errors import InputError, RecipeError
-from instruct.sandbox import channel, init, inside, syscalls
+from instruct.sandbox import channel, init, syscalls
 from instruct.sandbox.cgroups import Group
+from instruct.sandbox.compiled import compiled
 from instruct.sandbox.inside import plain
 from instruct.sandbox.interpreter import interpreter
 from instruct.sandbox.isolation import isolation_problem
@@ -137,7 +138,7 @@ def _job(run: ProjectRun, limits: Limits) -> dict[str, object]:
 
 def _mounts(run: ProjectRun, limits: Limits, extra: Path) -> Mounts:
     mounts = Mounts(interpreter(), interpreter(run.python))
-    mounts.bind(Path(inside.__file__).parent, f"{INSIDE}/inside")
+    mounts.bind(compiled(), f"{INSIDE}/inside")
     extra.chmod(0o755)
     for name, data in {**{f"extra/{name}": data for name, data in run.files.items()},
                        **{f"etc/{name}": text.encode() for name, text in _ETC.items()}}.items():  # fmt: skip

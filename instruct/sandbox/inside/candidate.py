@@ -5,10 +5,13 @@ from __future__ import annotations
 import builtins
 import sys
 import types
-from collections.abc import Callable
-from typing import Any
 
 from . import frames, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _TOO_DEEP = (SyntaxError, ValueError, RecursionError, OverflowError)
 _BASES: tuple[type, ...] = (dict, list, tuple, set, frozenset, str, bytes, int, float)

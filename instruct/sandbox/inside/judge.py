@@ -10,11 +10,14 @@ from __future__ import annotations
 import builtins
 import sys
 import types
-from collections.abc import Callable
-from typing import Any
 
 from . import frames, plain
 from .candidate import described
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 class Gone(BaseException):

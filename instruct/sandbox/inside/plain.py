@@ -8,7 +8,10 @@ behaviour of its own: comparing it calls no code of the other side.
 from __future__ import annotations
 
 import struct
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 DEPTH = 64
 _COUNT = struct.Struct(">I")

@@ -8,18 +8,18 @@ the answer says so, and the parent throws the sandbox away instead of using it a
 from __future__ import annotations
 
 import _socket
-import contextlib
 import ctypes
 import gc
 import importlib
 import os
 import resource
-import select
-import signal
 import sys
-from typing import Any
 
 from . import candidate, frames, judge, plain, script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 TMP = "/tmp"
 WARM = (
@@ -28,6 +28,7 @@ WARM = (
 )  # fmt: skip
 _FOREIGN = ("/etc", "/home", "/proc", "/sys", "/var", "/run", "/usr/bin", "/boot")
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_SIGINT, _SIGKILL = 2, 9
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 4, 38, 22, 2
 
 
@@ -39,7 +40,7 @@ def main() -> None:
     """Serve jobs until the control socket is closed."""
     control = _socket.socket(fileno=int(sys.argv[1]))
     _LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _LIBC.signal(_SIGINT, 0)
     os.environ.clear()
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):
@@ -77,12 +78,21 @@ def _facts() -> dict[str, object]:
 
 def _warm_up(control: _socket.socket, names: list[str]) -> None:
     """Import modules while nobody waits: a forked child has them for nothing."""
-    while names and not select.select([control], [], [], 0)[0]:
+    while names and not _waits(control):
         try:
             importlib.import_module(names.pop(0))
         except ImportError:
             continue
         gc.freeze()
+
+
+def _waits(control: _socket.socket) -> bool:
+    """Whether a command, or the end, is there to be read."""
+    try:
+        control.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _received(control: _socket.socket) -> tuple[bytes, list[int]]:
@@ -96,11 +106,10 @@ def _cleared(job: int) -> int:
     """Kill and reap all that is left in this process namespace (process 1 is spared); the job's wait status."""
     status = 0
     while True:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
         try:
+            os.kill(-1, _SIGKILL)
             pid, ended = os.waitpid(-1, 0)
-        except ChildProcessError:
+        except (ProcessLookupError, ChildProcessError):
             return status
         if pid == job:
             status = ended
