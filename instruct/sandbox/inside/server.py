@@ -26,7 +26,7 @@ WARM = (
     "typing", "collections", "math", "re", "functools", "itertools", "heapq", "string", "bisect", "operator", "copy",
     "datetime", "dataclasses", "decimal", "fractions", "cmath", "textwrap", "collections.abc", "hashlib", "json",
 )  # fmt: skip
-_FOREIGN = ("/etc", "/home", "/proc", "/sys", "/var", "/run", "/usr/bin", "/boot")
+_FOREIGN = ("/etc", "/home", "/proc", "/sys", "/var", "/run", "/boot", "/bin/sh", "/usr/bin/env")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SIGINT, _SIGKILL = 2, 9
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 4, 38, 22, 2
