@@ -23,10 +23,12 @@ from instruct.evaluation import (
     settings,
 )
 from instruct.multiturn import LIMITS, Rates, load_dialogues, numpy_there, rates, read_answers, run_answers
+from instruct.pairs import LANGUAGES, measure_predictions
 from instruct.problems import by_task, load_problems
 from instruct.sandbox import Limits, Sandbox
 
 MTPB = "mtpb"
+CODEFUSION = "codefusion-"
 STOPS: Mapping[str, tuple[str, ...]] = {"mbpp": ()}
 """Suites whose answers are whole programs are not cut (ours); all others are, at the published stops."""
 
@@ -153,5 +155,27 @@ def _dialogue_figures(
     ]
 
 
-EVALUATIONS: Mapping[str, Callable[[Asked], Evaluated]] = {MTPB: evaluate_dialogues}
+def evaluate_pairs(asked: Asked) -> Evaluated:
+    """CodeFusion's measures of predictions for one language, ``codefusion-bash`` say: nothing is run."""
+    lang = asked.suite.removeprefix(CODEFUSION)
+    if asked.suite_file is None:
+        raise InputError(
+            f"{asked.suite}: no pairs named", hint="--suite-file DIR/export/pairs.jsonl of a build"
+        )
+    found = measure_predictions(asked.samples, asked.suite_file, lang)
+    names = ("predicted", "unknown", "unreadable", "repeated", "too_large")
+    figures = [("pairs", f"{found['pairs']:,}"), *((name, f"{found[name]:,}") for name in names)]
+    groups = {f"top {top}": shares for top, shares in found["top"].items()}
+    spread = found["diversity"]["distinct_ngrams"]
+    groups["distinct n-grams"] = {n: share for n, share in spread.items() if share is not None}
+    drawn = _drawn(asked, {})
+    files = {"suite": asked.suite, "settings": drawn, "samples_file": asked.samples.name}
+    left_out = [("not measured", ", ".join(found["not_measured"]))] if found["not_measured"] else []
+    return Evaluated([*figures, *left_out], groups, found | files, [])
+
+
+EVALUATIONS: Mapping[str, Callable[[Asked], Evaluated]] = {
+    MTPB: evaluate_dialogues,
+    **{f"{CODEFUSION}{lang}": evaluate_pairs for lang in LANGUAGES},
+}
 """Suites that are not functions with tests, each with what measures it."""

@@ -25,7 +25,10 @@ _MOST_LINES = 8
 
 Suite = Annotated[
     str,
-    typer.Argument(help="humaneval, mbpp, mtpb, or a name for a file of HumanEval's layout", metavar="SUITE"),
+    typer.Argument(
+        help="humaneval, mbpp, mtpb, codefusion-LANG, or a name for a file of HumanEval's layout",
+        metavar="SUITE",
+    ),
 ]
 Samples = Annotated[
     Path, typer.Argument(help="the model's answers: JSON lines, plain or gzipped", metavar="SAMPLES")

@@ -148,6 +148,24 @@ def test_multi_turn(tmp_path):
     assert [json.loads(line)["passed"] for line in (tmp_path / "results.jsonl").open()] == [True, False]
 
 
+def test_predictions_of_codefusion(tmp_path):
+    pairs = [{"id": f"bash/test/{n}", "lang": "bash", "nl": "list", "code": code, "split": "test"}
+             for n, code in enumerate(["ls -l /tmp", "wc -l a.txt"])]  # fmt: skip
+    told = [
+        {"id": "bash/test/0", "predictions": ["ls -l /tmp", "ls /tmp"]},
+        {"id": "bash/test/1", "predictions": ["wc ("]},
+    ]
+    suite = written(tmp_path / "pairs.jsonl", pairs)
+    code, out, _ = called("codefusion-bash", written(tmp_path / "told.jsonl", told), "--suite-file", suite)
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["pairs", "2"] in lines
+    assert ["exact", "50.0%"] in lines
+    code, out, _ = called("codefusion-bash", tmp_path / "told.jsonl", "--suite-file", suite, "--json")
+    assert json.loads(out)["top"]["1"]["exact"] == 0.5
+    assert "codefusion-bash: no pairs named" in refused("codefusion-bash", tmp_path / "told.jsonl")
+
+
 def test_another_kind_of_suite_can_be_added(monkeypatch, samples):
     found = evaluating.Evaluated([("figure", "7")], {}, {"figure": 7}, [])
     monkeypatch.setattr(evaluating, "EVALUATIONS", {"other": lambda asked: found})
