@@ -14,8 +14,19 @@ from pathlib import Path
 import pytest
 
 from columns.errors import EnvironmentProblem, RecipeError
-from instruct.sandbox import Limits, ProjectRun, Sandbox, cgroups, isolation, launch, run_project, syscalls
+from instruct.sandbox import (
+    Limits,
+    ProjectRun,
+    Sandbox,
+    cgroups,
+    inside,
+    isolation,
+    launch,
+    run_project,
+    syscalls,
+)
 from instruct.sandbox.cell import Cell, died
+from instruct.sandbox.compiled import compiled
 from instruct.sandbox.interpreter import interpreter
 from instruct.sandbox.isolation import isolation_problem
 from instruct.sandbox.parts import parts
@@ -238,3 +249,18 @@ def test_the_interpreters_packages_are_hidden_and_its_library_is_seen():
 def test_an_interpreter_that_does_not_start():
     with pytest.raises(EnvironmentProblem, match="does not start"):
         interpreter(Path("/nowhere/python"))
+
+
+def test_filters_are_programs_and_functions_may_do_less(isolation):
+    general, strict = (syscalls.program(functions=functions) for functions in (False, True))
+    assert len(general) % 8 == len(strict) % 8 == 0
+    assert 0 < len(general) < len(strict) < 8 * 4096
+
+
+def test_what_runs_inside_is_compiled_once_and_complete(isolation):
+    package = compiled()
+    assert compiled() is package
+    assert {path.stem for path in package.iterdir()} == {
+        path.stem for path in Path(inside.__file__).parent.glob("*.py")
+    }
+    assert all(path.stat().st_mode & 0o004 for path in package.iterdir())
