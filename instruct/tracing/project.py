@@ -115,8 +115,15 @@ class TracedProject:
     def summary(self) -> dict[str, object]:
         """What is told of it, the same in every run."""
         return {
-            "commands": [{"command": " ".join(run.command.argv), "from": f"{run.command.file}:{run.command.line}",
-                          "outcome": run.outcome, "problem": run.problem} for run in self.runs],
+            "commands": [
+                {
+                    "command": " ".join(("python", *run.command.argv)),
+                    "from": f"{run.command.file}:{run.command.line}".removesuffix(":0"),
+                    "outcome": run.outcome,
+                    "problem": run.problem,
+                }
+                for run in self.runs
+            ],
             "passed_over": [f"{one.file}:{one.line}: {one.text}: {one.why}" for one in self.plan.passed_over],
             "requirements": [one.name for one in self.plan.requirements],
             "missing": list(self.missing),
