@@ -43,16 +43,16 @@ def interpreter(python: Path | None = None) -> Interpreter:
     """The files of an interpreter (this one by default): itself, its standard library, shared libraries; no packages.
 
     Raises:
-        EnvironmentProblem: it does not start.
+        EnvironmentProblem: it does not start, or is none.
     """
     program = str(python or sys.executable)
     try:
         told = subprocess.run([program, "-I", "-S", "-c", _ASK], capture_output=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:
+        prefix, exec_prefix, stdlib, base, multiarch, version = json.loads(told.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise EnvironmentProblem(
             f"the Python interpreter {program} does not start: {error}", hint="name another one"
         ) from None
-    prefix, exec_prefix, stdlib, base, multiarch, version = json.loads(told.stdout)
     executable = os.path.realpath(base or program)
     libraries = (
         [stdlib] if prefix in ("/usr", "/") else [os.path.join(each, "lib") for each in {prefix, exec_prefix}]

@@ -23,7 +23,7 @@ class Limits:
         output_kb: KiB of standard output, of standard error, and of one returned value.
 
     Raises:
-        RecipeError: a limit is not positive.
+        RecipeError: a limit is not positive, or has no end.
     """
 
     wall_s: float = 3.0
@@ -35,8 +35,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("wall_s", "cpu_s", "memory_mb", "disk_mb", "output_kb"):
-            if not getattr(self, name) > 0:
-                raise RecipeError(f"sandbox limit {name} must be positive, got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise RecipeError(
+                    f"sandbox limit {name} must be positive and finite, got {getattr(self, name)}"
+                )
         if self.processes < 0:
             raise RecipeError(f"sandbox limit processes must be 0 or more, got {self.processes}")
 

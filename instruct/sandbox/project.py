@@ -80,8 +80,8 @@ def run_project(run: ProjectRun, limits: Limits) -> ProjectResult:
     processes. Output over ``output_kb`` is thrown away and marked as truncated; the command goes on.
 
     Raises:
-        EnvironmentProblem: programs cannot be isolated here. InputError: the tree is no directory. RecipeError: a name
-        of a file is no relative path.
+        EnvironmentProblem: programs cannot be isolated here. InputError: the tree is no directory, or a file of it
+        cannot be read. RecipeError: a name of a file is no relative path.
     """
     problem = isolation_problem()
     if problem is not None:
@@ -163,7 +163,12 @@ def _packed(tree: Path) -> Iterator[int]:
     """A descriptor of an archive of the tree: files, directories and links, nothing else; links are not followed."""
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.add(tree, arcname=".", filter=_kept)
+            try:
+                archive.add(tree, arcname=".", filter=_kept)
+            except OSError as error:
+                raise InputError(
+                    f"{tree}: cannot be copied: {error}", hint="every file of it must be readable"
+                ) from error
         file.flush()
         fd = os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY)
         try:
@@ -174,7 +179,7 @@ def _packed(tree: Path) -> Iterator[int]:
 
 def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     if PurePosixPath(member.name).name in _LEFT_OUT or not (
-        member.isreg() or member.isdir() or member.issym()
+        member.isreg() or member.isdir() or member.issym() or member.islnk()
     ):
         return None
     member.uid = member.gid = 1000
