@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -31,17 +32,25 @@ def installed(folders: Iterable[Path]) -> tuple[str, ...]:
 
 def site_of(python: Path) -> tuple[Path, ...]:
     """The folder of installed packages of an interpreter. `EnvironmentProblem` where it does not start."""
-    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    folder = Path(_told(python, "import sysconfig; print(sysconfig.get_path('purelib'))"))
+    return (folder,) if folder.is_dir() else ()
+
+
+def _told(python: Path, code: str) -> str:
+    """What an interpreter prints; one that prints nothing is none."""
     try:
         done = subprocess.run(
             [python, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True
         )
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, subprocess.SubprocessError, ValueError):
+        said = ""
+    else:
+        said = done.stdout.strip()
+    if not said:
         raise EnvironmentProblem(
             f"{python}: not a Python interpreter that starts", hint="give the path of a python program"
-        ) from error
-    folder = Path(done.stdout.strip())
-    return (folder,) if folder.is_dir() else ()
+        )
+    return said
 
 
 def own_pytest(into: Path, folders: Sequence[Path]) -> tuple[Path, ...]:
@@ -74,9 +83,10 @@ def fetch_wheels(
 
     Runs ``pip download --only-binary :all:`` of the interpreter that runs Thresher, for the version of ``python``: no
     distribution is built, so no foreign code runs. Each requirement is tried by itself.
+    `EnvironmentProblem` where ``python`` does not start.
     """
     lost: list[str] = []
-    version = _version(python)
+    version = _told(python, "import sys; print('%d.%d' % sys.version_info[:2])")
     for one in requirements:
         wanted = _WANTED.match(one.text)
         folder = into / "wheels" / one.name
@@ -88,24 +98,20 @@ def fetch_wheels(
             failed = done.returncode != 0
         except subprocess.SubprocessError:
             failed = True
-        if failed:
+        wheels = [] if failed else sorted(folder.glob("*.whl"))
+        if failed or not all(_unpacked(wheel, into / "site") for wheel in wheels):
             lost.append(one.name)
-            continue
-        for wheel in sorted(folder.glob("*.whl")):
-            _unpack(wheel, into / "site")
     return tuple(lost)
 
 
-def _version(python: Path) -> str:
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    return done.stdout.strip() or "3"
-
-
-def _unpack(wheel: Path, into: Path) -> None:
-    """Unpack a wheel's modules; what would leave the folder is left out."""
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            path = PurePosixPath(name)
-            if not path.is_absolute() and ".." not in path.parts:
-                archive.extract(name, into)
+def _unpacked(wheel: Path, into: Path) -> bool:
+    """Unpack a wheel's modules; what would leave the folder is left out. False where it is no wheel."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                path = PurePosixPath(name)
+                if not path.is_absolute() and ".." not in path.parts:
+                    archive.extract(name, into)
+    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return False
+    return True
