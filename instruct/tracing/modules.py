@@ -132,7 +132,11 @@ def _bound(node: ast.stmt) -> Iterator[str]:
             yield one.id
         elif isinstance(one, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name.partition(".")[0] for alias in one.names)
-        waiting.extend(ast.iter_child_nodes(one))
+        if isinstance(one, ast.MatchAs | ast.MatchStar) and one.name:
+            yield one.name
+        elif isinstance(one, ast.MatchMapping) and one.rest:
+            yield one.rest
+        waiting += [one.iter, *one.ifs] if isinstance(one, ast.comprehension) else ast.iter_child_nodes(one)
 
 
 class Modules:
