@@ -21,7 +21,7 @@ from instruct.tracing.ci.project import (
     read_setup_cfg,
     toml_table,
 )
-from instruct.tracing.ci.shell import read_line
+from instruct.tracing.ci.shell import at_root, read_line
 from instruct.tracing.ci.toxini import read_tox, read_tox_table
 from instruct.tracing.ci.workflow import read_travis, read_workflow
 
@@ -185,8 +185,14 @@ def _requirements(needs: list[Found], files: _Tree) -> Iterator[Requirement]:
     for one in needs:
         text = re.sub(r"^[\w{},.!\-]+:\s+", "", one.text)
         if text.startswith("-r"):
-            more = read_requirements(files.text(text[2:].strip()), text[2:].strip())
-            yield from (r for r in _requirements(list(more), files) if r.name not in met)
+            place = at_root(text[2:].strip())
+            fresh = [
+                r
+                for r in _requirements(list(read_requirements(files.text(place), place)), files)
+                if r.name not in met
+            ]
+            met |= {r.name for r in fresh}
+            yield from fresh
             continue
         found = _NAME.match(text)
         name = _normal(found[0]) if found and "://" not in text and "/" not in text else ""

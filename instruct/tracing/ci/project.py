@@ -76,7 +76,7 @@ def mentions_pytest(text: str, file: str) -> int:
 
 
 def read_setup_cfg(text: str, file: str) -> Iterator[Found]:
-    """``install_requires``, ``tests_require`` and extras for tests."""
+    """``install_requires``, ``tests_require`` and extras for tests: lines, or one line with semicolons between."""
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)
@@ -85,7 +85,8 @@ def read_setup_cfg(text: str, file: str) -> Iterator[Found]:
     places = [("options", "install_requires"), ("options", "tests_require")]
     places += [("options.extras_require", name) for name in _TEST_EXTRAS]
     for section, option in places:
-        for one in (parser.get(section, option, fallback="") or "").replace(";", "\n").split("\n"):
+        value = parser.get(section, option, fallback="") or ""
+        for one in value.split("\n" if "\n" in value else ";"):
             if one.strip():
                 yield Found(NEEDS, one.strip(), file, line_of(text, one.strip()))
 

@@ -10,7 +10,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-__all__ = ["Line", "read_line"]
+__all__ = ["Line", "at_root", "read_line"]
 
 CHARS = 2_000
 _ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -23,7 +23,14 @@ _PREFIXES = ("poetry run", "pipenv run", "uv run", "pdm run", "hatch run", "rye 
 _WITH_VALUE = frozenset({"-k", "-m", "-c", "-o", "-p", "-n", "-W", "-s", "--ignore", "--deselect", "--import-mode",
                          "--python", "--with", "-t", "--top-level-directory", "--start-directory", "--pattern",
                          "--cov-report", "--cov", "--cov-config", "--junitxml", "--timeout", "--source", "--rcfile",
-                         "--extra", "--group", "--include", "--omit", "--durations", "--maxfail", "--tb"})  # fmt: skip
+                         "--extra", "--group", "--include", "--omit", "--durations", "--maxfail", "--tb", "-r",
+                         "--cov-fail-under", "--color", "--capture", "--junit-xml", "--basetemp", "--rootdir",
+                         "--log-level", "--log-cli-level", "--dist", "--numprocesses", "--reruns", "--concurrency",
+                         "--context", "--data-file", "--directory", "--project"})  # fmt: skip
+_PIP_WITH_VALUE = frozenset({"-e", "--editable", "-t", "--target", "--prefix", "-i", "--index-url", "--extra-index-url",
+                             "--python", "--upgrade-strategy", "--progress-bar", "--cache-dir", "-f", "--find-links",
+                             "--only-binary", "--no-binary", "--platform", "--root", "--trusted-host", "--group",
+                             "--src", "--log", "--timeout", "--retries", "--proxy", "--python-version"})  # fmt: skip
 _PYTEST = (
     "-k",
     "-m",
@@ -68,7 +75,7 @@ def read_line(text: str) -> list[Line]:
     if len(text) > CHARS:
         return [Line(why="a very long line")]
     text = _POSARGS.sub(lambda match: match[1] or "", _SUBSTITUTION.sub("", text))
-    text = _HERE.sub("./", text)
+    text = at_root(text)
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
@@ -111,19 +118,21 @@ def _unwrapped(words: list[str]) -> list[str]:
         for prefix in _PREFIXES:
             parts = prefix.split()
             if words[: len(parts)] == parts:
-                words = _after_options(words[len(parts) :])
+                words = _after_options(words[len(parts) :], keep="-m")
+                words = ["python", *words] if words[:1] == ["-m"] else words
         if words and words[0].startswith("-") and len(words[0]) > 1:
             words = [words[0][1:], *words[1:]]
         if words[:2] == ["coverage", "run"]:
-            words = ["python", *_after_options(words[2:], keep="-m")]
+            words = ["python", *_after_options(words[2:], keep="-m", alone="-p")]
         if len(words) == before:
             break
     return words
 
 
-def _after_options(words: list[str], *, keep: str = "") -> list[str]:
+def _after_options(words: list[str], *, keep: str, alone: str = "") -> list[str]:
+    """The words from the option ``keep`` or the first that is none on; the option ``alone`` has no value here."""
     while words and words[0].startswith("-") and words[0] != keep:
-        words = words[2:] if words[0] in _WITH_VALUE else words[1:]
+        words = words[2:] if words[0] in _WITH_VALUE - {alone} else words[1:]
     return words
 
 
@@ -155,7 +164,8 @@ def _tests(runner: str, words: list[str]) -> Line:
     left: list[str] = []
     while words:
         name, _, given = words[0].partition("=")
-        size = 2 if name in _WITH_VALUE and not given and len(words) > 1 else 1
+        valued = name in _WITH_VALUE and not (name == "-s" and runner == "pytest")
+        size = 2 if valued and not given and len(words) > 1 else 1
         option = words[0].startswith("-")
         own = name in allowed if option else _inside(words[0])
         own = own and not any("{" in word or "$" in word for word in words[:size])
@@ -164,6 +174,11 @@ def _tests(runner: str, words: list[str]) -> Line:
     if runner == "unittest" and not kept:
         kept = ["discover"]
     return Line(argv=("-m", runner, *(word.removeprefix("./") or "." for word in kept)), left_out=tuple(left))
+
+
+def at_root(path: str) -> str:
+    """A path as it is seen from the project's folder: without tox's names of that folder."""
+    return _HERE.sub("./", path)
 
 
 def _inside(path: str) -> bool:
@@ -182,7 +197,7 @@ def _installs(words: list[str]) -> Line:
             target = next(rest, "")
             if word in ("-r", "--requirement") and _inside(target):
                 files.append(target)
-        elif word in ("-e", "--editable", "--target", "--prefix", "-i", "--python"):
+        elif word in _PIP_WITH_VALUE:
             next(rest, "")
         elif re.match(r"[A-Za-z0-9][\w.\-]*(?:\[|[<>=!~;]|$)", word):
             needs.append(word)

@@ -12,7 +12,7 @@ from instruct.tracing.ci.found import NEEDS, RUNS, Found, line_of
 
 __all__ = ["read_tox", "read_tox_table"]
 
-LINES = 200
+LINES, REFERENCES = 200, 50
 _FACTOR = re.compile(r"^[!\w{},.\-]+:\s+(?=\S)")
 _TESTS = re.compile(r"testenv(?::(?:py.*|test.*|unit.*))?")
 _REFERENCE = re.compile(r"\{\[([^\]{}]+)\]([\w-]+)\}")
@@ -44,16 +44,24 @@ def read_tox(text: str, file: str) -> Iterator[Found]:
             yield Found(NEEDS, f":{group}", file, line_of(text, "dependency_groups", start))
 
 
-def _lines(parser: configparser.RawConfigParser, section: str, option: str, depth: int = 4) -> Iterator[str]:
-    """The lines of an option, joined where they go on, references to other sections followed."""
-    value = parser.get(section, option, fallback="") or ""
-    whole = value.replace("\\\n", " ").split("\n")
-    for line in (re.sub(r"\s+", " ", one.strip()) for one in whole):
+def _lines(parser: configparser.RawConfigParser, section: str, option: str) -> Iterator[str]:
+    """The lines of an option, `REFERENCES` references to other sections followed."""
+    waiting, followed = _whole(parser, section, option), 0
+    while waiting:
+        line = waiting.pop()
         found = _REFERENCE.fullmatch(line)
-        if found and depth:
-            yield from _lines(parser, found[1], found[2], depth - 1)
+        if found and followed < REFERENCES:
+            waiting += _whole(parser, found[1], found[2])
+            followed += 1
         elif line and not line.startswith("#"):
             yield line
+
+
+def _whole(parser: configparser.RawConfigParser, section: str, option: str) -> list[str]:
+    """The lines of an option, joined where they go on, the last one first."""
+    value = parser.get(section, option, fallback="") or ""
+    whole = value.replace("\\\n", " ").split("\n")
+    return [re.sub(r"\s+", " ", one.strip()) for one in reversed(whole)]
 
 
 def _where(text: str, line: str, start: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import yaml
 
@@ -21,18 +21,29 @@ def read_workflow(text: str, file: str) -> Iterator[Found]:
     >>> [(one.text, one.line) for one in read_workflow(text, "ci.yml")]
     [('pip install x', 5), ('pytest', 6)]
     """
-    for job in _values(_entry(_root(text), "jobs")):
-        for step in _items(_entry(job, "steps")):
-            yield from _shell(_entry(step, "run"), file)
+    met: set[int] = set()
+    for job in _fresh(_values(_entry(_root(text), "jobs")), met):
+        for steps in _fresh([_entry(job, "steps")], met):
+            for step in _fresh(_items(steps), met):
+                for run in _fresh([_entry(step, "run")], met):
+                    yield from _shell(run, file)
 
 
 def read_travis(text: str, file: str) -> Iterator[Found]:
     """What ``.travis.yml`` installs and runs."""
-    root = _root(text)
+    root, met = _root(text), set[int]()
     for name in _TRAVIS:
         node = _entry(root, name)
-        for one in _items(node) or ([node] if node is not None else []):
+        for one in _fresh(_items(node) or [node], met):
             yield from _shell(one, file)
+
+
+def _fresh(nodes: Iterable[yaml.Node | None], met: set[int]) -> Iterator[yaml.Node]:
+    """Each node once: a few aliases of aliases would otherwise stand for more lines than can be read."""
+    for node in nodes:
+        if node is not None and id(node) not in met:
+            met.add(id(node))
+            yield node
 
 
 def _root(text: str) -> yaml.Node | None:
