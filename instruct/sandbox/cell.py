@@ -92,6 +92,7 @@ class Cell:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_START_S)
+        init.expect(ours)
         self._control, self._errors, self._group = ours, tempfile.TemporaryFile(), Group(self.limits)  # noqa: SIM115
         with theirs:
             self._process = start(

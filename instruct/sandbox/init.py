@@ -9,13 +9,19 @@ import socket
 import sys
 
 
+def expect(sock: socket.socket) -> None:
+    """Have the kernel say who sends: to be asked for before process 1 is started, since it may be quick."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+
 def greeted(sock: socket.socket) -> tuple[bytes, int, int | None]:
     """The first message of process 1; its user id outside, by the kernel's word; a descriptor of the process.
+
+    The socket was told to `expect` it.
 
     Raises:
         OSError: no message came (a timeout too), or none with credentials.
     """
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     said, ancillary, _, _ = sock.recvmsg(1 << 16, socket.CMSG_SPACE(12))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
     if not said or not ancillary:

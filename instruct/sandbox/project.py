@@ -98,6 +98,7 @@ def run_project(run: ProjectRun, limits: Limits) -> ProjectResult:
 def _run(run: ProjectRun, limits: Limits, tree: int, extra: Path) -> ProjectResult:
     mounts = _mounts(run, limits, extra)
     ours, theirs = channel.pair()
+    init.expect(ours)
     fds = (theirs.fileno(), tree)
     boot = f"import sys; sys.path.insert(0, {INSIDE!r}); from inside import project; project.main()"
     program = [interpreter().executable, "-I", "-S", "-B", "-X", "utf8", "-c", boot, *map(str, fds)]
