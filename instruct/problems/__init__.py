@@ -5,7 +5,8 @@ The map::
     problem.py    PROBLEM: one task as a row; problem_table
     checking.py   Checks: ``check(candidate)`` put together and taken apart; humaneval_row
     published.py  load_problems: HumanEval, MBPP and suites of HumanEval's layout
-    contest.py    read_contest: APPS folders and CodeContests Parquet; docstring.py: statements as docstrings
+    contest.py    read_contest: APPS folders and rows, CodeContests; docstring.py: statements as docstrings
+    function.py   function_parts, method_parts: a contest solution in the layout of HumanEval
     leaks.py      leaked: benchmark tasks that stand in made problems
 """
 

@@ -1,77 +1,96 @@
-"""Contest dumps as problems: APPS as folders, CodeContests as Parquet.
+"""Contest dumps as problems: APPS as folders or JSON lines, CodeContests as Parquet.
 
 The statement becomes the docstring. A task is a program that reads and prints, or a function (APPS' ``fn_name``), whose
-inputs and outputs become assertions on literals. Source of the rules: Codex, arXiv 2107.03374, section 4.1;
-of the layouts: github.com/hendrycks/apps, and contest_problem.proto of github.com/google-deepmind/code_contests.
+inputs and outputs become assertions on literals; where it is a method of a class Solution, a function is put before it,
+and ``qualname`` says so. Source of the rules: Codex, arXiv 2107.03374, section 4.1; of the layouts:
+github.com/hendrycks/apps, the data set codeparrot/apps, and contest_problem.proto of
+github.com/google-deepmind/code_contests.
 
 The dumps are other people's content: a task that cannot be read is marked ``malformed`` and says why.
 """
 
 from __future__ import annotations
 
-import ast
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from contamination.formats import chosen, open_files, records, tree_records
 from contamination.template import clean
-from instruct.problems.checking import parsed
 from instruct.problems.docstring import docstring
+from instruct.problems.function import METHOD_OF, function_parts, method_parts
 from instruct.problems.problem import CONTEST, REPR, STDIN
 
 MALFORMED = "malformed"
 APPS_FILE = "question.txt"
-_APPS = frozenset({"question", "solutions", "starter_code", "input_output", "metadata"})
+_APPS = frozenset({"question", "solutions", "input_output", "metadata"})
+_APPS_ROWS = frozenset({"problem_id", "question", "solutions", "input_output", "url"})
 _CODE_CONTESTS = (
     "name", "description", "public_tests", "private_tests", "generated_tests", "solutions", "incorrect_solutions",
 )  # fmt: skip
 _PYTHONS = frozenset({3, "3", "PYTHON3", "python3"})
+_DATA = re.compile(r"\.(jsonl|json|parquet)(\.gz)?$")
 _LABEL = re.compile(r"\W*(?:(sample|example) )?(input|output|note|explanation)s?\W*\d*\W*", re.IGNORECASE)
 _HEADING = re.compile(r"\W*(?:sample|example)s?\W*", re.IGNORECASE)
 
 
 def read_contest(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows for `problem_table` from a dump: a folder of APPS tasks, else the Parquet files of CodeContests.
+    """Rows for `problem_table` from a dump: APPS tasks as folders, else JSON lines or Parquet of APPS or CodeContests.
 
-    Raises `columns.errors.InputError` where there is neither.
+    Of files each row says by its columns what it is. Raises `columns.errors.InputError` where there is nothing of it,
+    and for a file that is not JSON lines or Parquet at all.
     """
     files = open_files(path)
     if any(name.rpartition("/")[2] == APPS_FILE for name in files.names()):
         for record in tree_records(files, APPS_FILE, _APPS):
             yield _row(apps_row, record.values, f"apps/{record.values['@folder']}")
         return
-    for name in chosen(files, ["*.parquet"]):
-        for record in records(files, name, _CODE_CONTESTS):
-            yield _row(code_contests_row, record.values, f"{name}/{record.values['@number']}")
+    for name in chosen(files, ["*.parquet", "*.jsonl", "*.jsonl.gz"]):
+        for number, record in enumerate(records(files, name, {*_CODE_CONTESTS, *_APPS_ROWS}), 1):
+            apps = "question" in record.values
+            about = (
+                f"apps/{_DATA.sub('', name)}/{_identity(record.values, number)}"
+                if apps
+                else f"{name}/{number}"
+            )
+            yield _row(apps_row if apps else code_contests_row, record.values, about)
+
+
+def _identity(values: Mapping[str, Any], number: int) -> str:
+    """An APPS row's number in its split; where it names none, the row's place in the file."""
+    found = values.get("problem_id")
+    return str(found) if type(found) in (int, str) else str(number)
 
 
 def _row(
     made: Callable[[Mapping[str, Any], str], dict[str, Any]], values: Mapping[str, Any], name: str
 ) -> dict[str, Any]:
+    name = clean(name)
     try:
         return made(values, name)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         problem = f"{type(error).__name__}: {str(error)[:200]}"
-        about = {"task_id": clean(name), "source": CONTEST, "io_format": STDIN}
+        about = {"task_id": name, "source": CONTEST, "io_format": STDIN}
         return about | {"dropped": MALFORMED, "problem": clean(problem)}
 
 
 def apps_row(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """One APPS folder: question, solutions, starter_code, input_output and metadata, as texts.
+    """One APPS task: question, solutions, input_output and metadata (or url), each as text: a folder's or a row's.
 
     Without input_output the statement's own examples are the cases. Raises `ValueError` for what is not so.
     """
     about = json.loads(values.get("metadata") or "{}")
-    row = {"task_id": name, "source": CONTEST, "repo": str(about.get("url") or ""), "path": name}
+    site = clean(str(about.get("url") or values.get("url") or ""))
+    row = {"task_id": name, "source": CONTEST, "repo": site, "path": name}
     solutions = [clean(_text(one)) for one in _listed(json.loads(values.get("solutions") or "[]"))]
-    shown = json.loads(values.get("input_output") or "{}", parse_constant=_no_literal)
+    shown = json.loads(values.get("input_output") or "{}", parse_constant=_no_literal, parse_float=_finite)
     question = clean(values["question"])
     if shown.get("fn_name"):
-        return row | _function(question, _text(shown["fn_name"]), solutions, shown)
+        return row | _function(question, clean(_text(shown["fn_name"])), solutions, shown)
     cases = [_case(*pair, shown=False) for pair in _pairs(shown)]
     if cases:
         return row | _program(question, solutions, [], cases, "published")
@@ -90,12 +109,17 @@ def code_contests_row(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {
         "task_id": clean(_text(values.get("name") or name)),
         "source": CONTEST,
-        "path": clean(name),
+        "path": name,
     } | made
 
 
-def _no_literal(name: str) -> Any:
+def _no_literal(name: str) -> NoReturn:
     raise ValueError(f"{name} is no literal of Python")
+
+
+def _finite(digits: str) -> float:
+    found = float(digits)
+    return found if math.isfinite(found) else _no_literal(digits)
 
 
 def _text(value: Any) -> str:
@@ -192,83 +216,28 @@ def _function(
         for inputs, output in pairs
     ]
     base = {"entry_point": name, "tests": tests, "io_format": REPR, "tests_from": "published"}
-    split = [parts for code in solutions if (parts := function_parts(code, name, statement)) is not None]
+    split = [parts for code in solutions if (parts := _parts(code, name, statement)) is not None]
     if not split:
         return base | {
             "prompt": docstring(statement),
             "dropped": "not_a_function",
             "problem": f"no def {name}",
         }
-    prompt, body = split[0]
-    others = [other for head, other in split[1:] if head == prompt]
-    return base | {"prompt": prompt, "canonical_solution": body, "solutions": others}
+    first, body, qualname = split[0]
+    others = [other for prompt, other, kind in split[1:] if (prompt, kind) == (first, qualname)]
+    made = {"prompt": first, "canonical_solution": body, "solutions": others}
+    return base | made | ({"qualname": qualname} if qualname else {})
+
+
+def _parts(code: str, name: str, statement: str) -> tuple[str, str, str] | None:
+    """Prompt and rest of a solution, and the name of the method behind the function; '' where there is none."""
+    parts, qualname = function_parts(code, name, statement), ""
+    if parts is None:
+        parts, qualname = method_parts(code, name, statement), f"{METHOD_OF}.{name}"
+    return None if parts is None else (*parts, qualname)
 
 
 def _listed(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError(f"expected a list, got {type(value).__name__}")
     return value
-
-
-def function_parts(code: str, name: str, statement: str) -> tuple[str, str] | None:
-    """A program's function in HumanEval's layout: prompt (imports, signature, statement) and what completes it.
-
-    What else the program defines follows the function's body, so that the prompt gives nothing away. None where there
-    is no such function at top level, or the program needs its order (a call or an assignment at top level).
-
-    >>> prompt, rest = function_parts("import math\\ndef f(x):\\n    return math.pi * x\\n", "f", "Times pi.")
-    >>> print(prompt + rest, end="")
-    import math
-    <BLANKLINE>
-    <BLANKLINE>
-    def f(x):
-        \"\"\"
-        Times pi.
-        \"\"\"
-        return math.pi * x
-    """
-    tree = parsed(code)
-    found = (
-        [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
-        if tree
-        else []
-    )
-    if tree is None or len(found) != 1 or found[0].decorator_list:
-        return None
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    others = [node for node in tree.body if node is not found[0] and node not in imports]
-    if not all(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in others):
-        return None
-    return _layout(code, found[0], imports, others, statement)
-
-
-def _layout(
-    code: str,
-    function: ast.FunctionDef,
-    imports: Sequence[ast.stmt],
-    others: Sequence[ast.stmt],
-    statement: str,
-) -> tuple[str, str]:
-    signature = ast.unparse(_with_body(function, [ast.Pass()])).removesuffix("    pass")
-    head = "".join(f"{ast.unparse(node)}\n" for node in imports)
-    prompt = f"{head}\n\n{signature}" if head else signature
-    rest = "".join(f"\n\n{ast.unparse(node)}\n" for node in others)
-    return prompt + docstring(statement, "    "), _body(code, function, signature) + rest
-
-
-def _with_body(function: ast.FunctionDef, body: Sequence[ast.stmt]) -> ast.FunctionDef:
-    parts: dict[str, Any] = {**dict(ast.iter_fields(function)), "body": list(body)}
-    return ast.fix_missing_locations(ast.FunctionDef(**parts))
-
-
-def _body(code: str, function: ast.FunctionDef, signature: str) -> str:
-    """The lines below the docstring as they are, where they are indented by four; else written anew."""
-    own = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    lines = code.split("\n")
-    first = own[0].lineno - 1 if own else 0
-    if own and lines[first][: own[0].col_offset] == "    ":
-        while lines[first - 1].startswith("    #"):
-            first -= 1
-        return "\n".join(lines[first : function.end_lineno]) + "\n"
-    anew = ast.unparse(_with_body(function, own or [ast.Pass()]))
-    return anew.removeprefix(signature) + "\n"

@@ -36,7 +36,7 @@ PROBLEM = pa.schema(
         _field("repo", pa.string(), "project, package or contest site"),
         _field("commit", pa.string(), "commit or version the code was read at"),
         _field("path", pa.string(), "file inside the project, or of the dump"),
-        _field("qualname", pa.string(), "module.function that was traced"),
+        _field("qualname", pa.string(), "module.function that was traced; Solution.method of a contest"),
         _field("prompt", pa.large_string(), "imports, signature and docstring; a program's is its docstring"),
         _field("entry_point", pa.string(), "the function that the tests call; '' for a program"),
         _field("canonical_solution", pa.large_string(), "what follows the prompt; '' where none is known"),

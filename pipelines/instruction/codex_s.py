@@ -49,7 +49,7 @@ PROJECT, CONTEST_ROLE, SAMPLES = "project", "contest", "samples"
 CONTAMINATED = "contaminated"
 ROLES = {
     PROJECT: "a project's source folder: its tests are run and traced",
-    CONTEST_ROLE: "a folder of APPS tasks, or Parquet of CodeContests",
+    CONTEST_ROLE: "APPS tasks as folders or JSON lines, or Parquet of CodeContests",
     SAMPLES: "answers that a model gave, as JSON lines of task_id and completion, in the place of a model",
 }
 MODELS = {SAMPLES: "the model whose answers decide which problems stay"}
