@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -57,11 +57,18 @@ def _turned(row: Mapping[str, Any]) -> dict[str, Any]:
     if not found:
         return {"dropped": NO_FUNCTION}
     first = found[-1].body[0]
-    if ast.get_docstring(found[-1]) is None or first.lineno == found[-1].lineno:
-        return {"dropped": NO_DOCSTRING}
     lines = prompt.split("\n")
+    if ast.get_docstring(found[-1]) is None or not _alone(first, lines):
+        return {"dropped": NO_DOCSTRING}
     head, text = lines[: first.lineno - 1], lines[first.lineno - 1 : first.end_lineno]
     rest = lines[first.end_lineno :]
-    body = "\n".join([*rest, ""]).lstrip("\n") if any(line.strip() for line in rest) else ""
+    body = "\n".join(rest).lstrip("\n") if any(line.strip() for line in rest) else ""
     solution = body + row["canonical_solution"].rstrip() + "\n"
     return {"input": "\n".join([*head, ""]) + solution, "target": "\n".join([*text, ""])}
+
+
+def _alone(node: ast.stmt, lines: Sequence[str]) -> bool:
+    """Whether a statement's lines hold nothing else but a comment behind it; columns count bytes of UTF-8."""
+    last = node.end_lineno or node.lineno
+    after = lines[last - 1].encode()[node.end_col_offset :].strip()
+    return not lines[node.lineno - 1][: node.col_offset].strip() and after[:1] in (b"", b"#")

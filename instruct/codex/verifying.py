@@ -110,6 +110,7 @@ def verify(problems: pa.Table, sandbox: Runs, config: VerifyConfig) -> tuple[pa.
     waiting = []
     for row in rows:
         if row["dropped"] is None and not _refused(row):
+            row["verify_runs"] = None
             waiting.append(row)
     passed = _first_passing(waiting, sandbox, config)
     for _ in range(config.runs - 1):

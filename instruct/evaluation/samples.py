@@ -23,6 +23,7 @@ from columns.errors import InputError
 from contamination.template import clean
 
 MOST_LINE_BYTES = 64 << 20
+MOST_SAMPLES = (1 << 31) - 1
 SETTINGS = ("model", "temperature", "top_p", "max_tokens", "seed")
 _GZIP = b"\x1f\x8b"
 _HINT = 'expected {"task_id": "…", "completion": "…"} or {"task_id": "…", "samples": ["…", …]}'
@@ -141,6 +142,6 @@ def _number(row: Mapping[str, Any], following: int, where: str) -> int:
     said = row.get("sample_ix")
     if said is None or "samples" in row:
         return following
-    if isinstance(said, bool) or not isinstance(said, int) or said < 0:
+    if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said <= MOST_SAMPLES:
         raise InputError(f"{where}: sample_ix: expected a number from 0, got {said!r:.40}", hint=_HINT)
     return said

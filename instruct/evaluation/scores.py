@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -113,4 +114,10 @@ def settings(samples: Iterable[Sample]) -> dict[str, list[Any]]:
     for sample in samples:
         for name, value in sample.settings.items():
             found.setdefault(name, {}).setdefault(repr(value), value)
-    return {name: [found[name][text] for text in sorted(found[name])] for name in SETTINGS if name in found}
+    return {name: sorted(found[name].values(), key=_order) for name in SETTINGS if name in found}
+
+
+def _order(value: Any) -> tuple[float, str]:
+    """Numbers by size, before all else."""
+    number = type(value) is int or (type(value) is float and not math.isnan(value))
+    return value if number else math.inf, repr(value)

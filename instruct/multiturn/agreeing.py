@@ -22,7 +22,7 @@ def agrees(value: Any, wanted: Any) -> bool:
     if wanted is None:
         return value is None or value == "None"
     if isinstance(wanted, bool):
-        return str(value) == str(wanted)
+        return value == str(wanted) if type(value) is str else value is wanted
     if isinstance(wanted, float):
         return type(value) is float and abs(value - wanted) < TOLERANCE
     if isinstance(wanted, Mapping):
@@ -30,5 +30,14 @@ def agrees(value: Any, wanted: Any) -> bool:
     return type(value) is type(wanted) and value == wanted
 
 
-def _keyed(found: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(key): value for key, value in found.items()}
+def _keyed(found: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Keys as texts; numbers so long that Python gives no text of them stay as they are."""
+    return {key if _endless(key) else str(key): value for key, value in found.items()}
+
+
+def _endless(key: Any) -> bool:
+    try:
+        str(key)
+    except ValueError:
+        return True
+    return False

@@ -96,7 +96,7 @@ def _job(answer: Answered, wanted: Mapping[str, Sequence[Any]]) -> tuple[str, st
 def _printed(answer: Answered, returned: Returned, wanted: Any) -> Printed:
     reason, value = returned.problem, returned.value
     if not reason:
-        fine = type(value) is dict and value.get("printed") is True
+        fine = type(value) is dict and value.get("printed") is True and "value" in value
         reason = ("" if agrees(value["value"], wanted) else WRONG_VALUE) if fine else NO_PRINT  # type: ignore[index]
     return Printed(answer.id, answer.input_ix, answer.sample_ix, not reason, reason, returned.error)
 

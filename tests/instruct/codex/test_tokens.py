@@ -82,3 +82,41 @@ def test_metadata_says_how_rows_are_padded():
 def test_lengths_that_leave_no_room(length, prompt):
     with pytest.raises(ValueError, match="expected 1 <= prompt < length"):
         TokenConfig(length, prompt)
+
+
+def test_what_just_fits_is_kept_and_one_more_is_over_long():
+    fits, room = "p" * CONFIG.prompt, CONFIG.length - CONFIG.prompt - 1
+    table, counts = rows([(fits, "x" * room), (fits + "p", "x"), ("p", "x" * (room + 1))])
+    assert table["dropped"].to_pylist() == [None, "over_long", "over_long"]
+    assert table["prompt_len"].to_pylist() == [5, 6, 1]
+    assert table["solution_len"].to_pylist() == [7, 2, 8]
+    assert counts == {"rows": 3, "over_long": 2, "loss_tokens": 7}
+    assert table["input_ids"][0].as_py() == [*encode(fits + "x" * room), END]
+
+
+def test_an_empty_solution_still_has_its_end():
+    table, counts = rows([("", "")])
+    row = table.to_pylist()[0]
+    assert row["input_ids"] == [PAD] * 5 + [END] + [PAD] * 6
+    assert (row["labels"][5], counts["loss_tokens"]) == (END, 1)
+
+
+def test_no_rows_and_no_fitting_rows():
+    table, counts = rows([])
+    assert (table.num_rows, counts) == (0, {})
+    for made in (table, token_schema(CONFIG).empty_table(), rows([("p" * 9, "x")])[0]):
+        fixed = fixed_rows(made, CONFIG)
+        assert fixed.num_rows == 0
+        assert fixed.schema.field("labels").type == pa.list_(pa.int32(), CONFIG.length)
+
+
+def test_lists_of_two_tables_become_one():
+    both = pa.concat_tables([rows([("a", "x"), ("a" * 9, "x")])[0], rows([("b", "y")], 2)[0]])
+    fixed = fixed_rows(both, CONFIG)
+    assert fixed["task_id"].to_pylist() == ["0", "2"]
+    assert [row[5:7] for row in fixed["labels"].to_pylist()] == [[ord("x"), END], [ord("y"), END]]
+
+
+def test_texts_that_do_not_pair_are_refused():
+    with pytest.raises(ValueError, match="zip"):
+        masked_rows(["a"], ["p"], [], encode, CONFIG, pad=PAD, end=END)

@@ -218,3 +218,77 @@ def test_what_cannot_be_described(prompt, entry, rule):
     table, counts = described(problem_table([row, row | {"task_id": "b", "dropped": "duplicate"}]))
     assert only(table)["dropped"] == rule
     assert counts == {rule: 1}
+
+
+def test_a_program_whose_cases_all_go_has_no_tests():
+    """Nothing is shown, and no wrong solution fails the only hidden case."""
+    cases = [{"stdin": "2", "stdout": "4", "shown": False}]
+    chosen, counts = choose_cases(
+        problem_table([TWICE | {"wrong": ["print(4)"], "cases": cases}]), InProcess(), CONFIG
+    )
+    assert (only(chosen)["n_tests"], counts["cases.left_out"]) == (0, 1)
+    assert only(chosen)["tests_from"] == "statement"
+    assert only(verify(chosen, InProcess(), CONFIG)[0])["dropped"] == "no_tests"
+
+
+def test_a_wrong_solution_that_breaks_fails_every_case():
+    row = only(choose_cases(problem_table([TWICE | {"wrong": ["print("]}]), InProcess(), CONFIG)[0])
+    assert len(row["cases"]) == 4
+
+
+def test_cases_of_several_tasks_are_not_mixed():
+    other = TWICE | {"task_id": "u", "wrong": ["print(0)"]}
+    alone = [only(choose_cases(problem_table([one]), InProcess(), CONFIG)[0]) for one in (TWICE, other)]
+    assert choose_cases(problem_table([TWICE, ADD, other]), InProcess(), CONFIG)[0].to_pylist()[::2] == alone
+
+
+def test_what_was_verified_before_is_verified_anew():
+    table, _ = verify(problem_table([ADD, TWICE]), InProcess(), CONFIG)
+    assert verify(table, InProcess(), CONFIG)[0].equals(table)
+    worse = problem_table([ADD | {"canonical_solution": "    return 0\n", "verify_runs": 3}])
+    found = only(verify(worse, InProcess(), CONFIG)[0])
+    assert (found["dropped"], found["verify_runs"]) == ("solution_fails", 0)
+
+
+def test_equal_solutions_are_tried_once():
+    sandbox = InProcess()
+    row = ADD | {
+        "canonical_solution": "    return 0\n",
+        "solutions": ["    return 0\n", "", "    return 0\n"],
+    }
+    verify(problem_table([row]), sandbox, CONFIG)
+    assert sandbox.ran == 1
+
+
+@pytest.mark.parametrize(
+    ("solution", "told"),
+    [("    return 0\n", "assertion"), ("    return (\n", "syntax"), ("    return None + x\n", "exception")],
+)
+def test_a_problem_says_why_its_first_solution_fails(solution, told):
+    row = ADD | {"canonical_solution": solution, "solutions": ["    raise KeyError\n"]}
+    found = only(verify(problem_table([row]), InProcess(), CONFIG)[0])
+    assert found["problem"].startswith(told)
+    assert len(found["problem"]) <= 200
+
+
+@pytest.mark.parametrize(
+    ("change", "equal"),
+    [
+        ({"canonical_solution": "\n    return x + y\n\n"}, True),
+        ({"prompt": '\ndef add(x, y):\n    """Sum."""\n\n'}, True),
+        ({"tests": ["assert add(0, 0) == 0"], "source": "ci"}, True),
+        ({"canonical_solution": "    return y + x\n"}, False),
+        ({"prompt": 'def add(x, y):\n    """sum."""\n'}, False),
+        ({"prompt": "", "canonical_solution": ADD["prompt"] + ADD["canonical_solution"]}, False),
+    ],
+)
+def test_what_is_a_duplicate(change, equal):
+    table, counts = mark_duplicates(problem_table([ADD, ADD | change | {"task_id": "b"}]))
+    assert table["dropped"].to_pylist() == [None, "duplicate" if equal else None]
+    assert counts == ({"duplicate": 1} if equal else {})
+
+
+def test_marking_twice_changes_nothing():
+    once, _ = mark_duplicates(problem_table([ADD, ADD | {"task_id": "b"}]))
+    again, counts = mark_duplicates(once)
+    assert (again.equals(once), counts) == (True, {})

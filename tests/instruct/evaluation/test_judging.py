@@ -5,6 +5,8 @@ import json
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from columns.errors import InputError
 from instruct.evaluation import (
@@ -14,6 +16,7 @@ from instruct.evaluation import (
     Sample,
     judge,
     judge_samples,
+    program,
     scores,
     settings,
 )
@@ -180,3 +183,97 @@ def test_every_solution_of_mbpp_passes(shared):
     failed = table.filter(pc.not_equal(table["outcome"], "all_pass"))
     assert failed.select(["task_id", "reason", "error"]).to_pylist() == []
     assert table.num_rows == 974
+
+
+@pytest.mark.parametrize(
+    ("runs", "outcome", "reason", "error"),
+    [
+        ([("4", ""), ("5", "")], "all_pass", "", ""),
+        ([("4\n\n", ""), ("\t5", "")], "all_pass", "", ""),
+        ([("4", ""), ("4", "")], "some_pass", "wrong_output", ""),
+        ([("x", ""), ("5", "timeout")], "runtime_error", "wrong_output", ""),
+        ([("4", "timeout"), ("5", "")], "some_pass", "timeout", "why"),
+        ([("", "syntax"), ("", "syntax")], "compile_error", "syntax", "why"),
+        ([("4 4", ""), ("", "memory")], "runtime_error", "wrong_output", ""),
+    ],
+)
+def test_what_runs_of_a_program_come_to(runs, outcome, reason, error):
+    ran = [Ran(out, "Traceback\nwhy\n" if problem else "", problem, False) for out, problem in runs]
+    found = compared(ran, ["4", "5"])
+    assert (found.outcome.value, found.reason, found.error) == (outcome, reason, error)
+    assert found.n_pass == sum(found.passed)
+    assert (found.n_tests, len(found.passed)) == (2, 2)
+
+
+def test_a_long_error_is_one_short_line():
+    found = compared([Ran("", "a\n" + "b" * 1000, "exception", False)], ["1"])
+    assert found.error == "b" * 200
+
+
+def test_outputs_that_do_not_pair_with_cases_are_refused():
+    with pytest.raises(ValueError, match="zip"):
+        compared([Ran("1", "", "", False)], ["1", "2"])
+
+
+def test_a_program_without_cases_has_no_verdict_of_its_own():
+    """And it takes no run of the next one's."""
+    empty = by_task(problem_table([ECHO | {"cases": []}]))["echo"]
+    found = list(judge([Attempt(empty, "x"), Attempt(PROBLEMS["echo"], "print(input())")], InProcess()))
+    assert [one.outcome for one in found] == [Outcome.NO_TESTS, Outcome.ALL_PASS]
+
+
+@pytest.mark.parametrize(("harness", "whole"), [(None, "p\na\n"), ("", "p\na\n"), ("h\n", "p\na\n\n\nh\n")])
+def test_the_whole_program(harness, whole):
+    assert program({"prompt": "p\n", "harness": harness}, "a") == whole
+
+
+ANSWERS = st.lists(
+    st.tuples(st.sampled_from(["double", "echo"]), st.sampled_from(["    return 1", "x", "x\nprint(1)", ""])),
+    max_size=9,
+)
+
+
+@given(ANSWERS)
+def test_every_sample_has_a_row_and_repeats_name_the_first(answers):
+    samples = [Sample(task, number, text) for number, (task, text) in enumerate(answers)]
+    sandbox = InProcess()
+    table = judge_samples(PROBLEMS, samples, sandbox, PUBLISHED_STOPS)
+    assert table["sample_ix"].to_pylist() == list(range(len(answers)))
+    assert table["task_id"].to_pylist() == [task for task, _ in answers]
+    kept = [(task, text.split("\nprint")[0]) for task, text in answers]
+    firsts = [kept.index(one) for one in kept]
+    same = [None if at == first else first for at, first in enumerate(firsts)]
+    assert table["same_as"].to_pylist() == same
+    runs = {"double": 1, "echo": len(ECHO["cases"])}
+    assert sandbox.ran == sum(runs[task] for task, _ in set(kept))
+
+
+def test_settings_are_sorted_by_size_and_what_is_no_number_comes_last():
+    values = [1024, 512, 64.5, "low", None, float("nan"), 10**400]
+    found = settings(Sample("a", n, "", {"max_tokens": value}) for n, value in enumerate(values))[
+        "max_tokens"
+    ]
+    assert found[:4] == [64.5, 512, 1024, 10**400]
+    assert [repr(value) for value in found[4:]] == ["'low'", "None", "nan"]
+
+
+def test_no_verdicts_make_no_rates():
+    found = scores("x", VERDICT.empty_table(), ["a", "b"])
+    assert (found.rates, found.unattempted, found.samples, found.solved, found.outcomes) == ((), 2, 0, 0, {})
+    assert scores("x", VERDICT.empty_table(), []).tasks == 0
+
+
+def test_ks_are_in_the_order_asked_and_counts_most_common_first():
+    table = table_of(a=["all_pass", "some_pass", "some_pass"])
+    found = scores("x", table, ["a"], [3, 1])
+    assert [rate.k for rate in found.rates] == [3, 1]
+    assert list(found.outcomes.items()) == [("some_pass", 2), ("all_pass", 1)]
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.lists(st.booleans(), min_size=1, max_size=5), min_size=1))
+def test_pass_at_one_of_scores_is_the_mean_share(tasks):
+    rows = {task: ["all_pass" if one else "some_pass" for one in passes] for task, passes in tasks.items()}
+    found = scores("x", table_of(**rows), list(tasks))
+    shares = [sum(passes) / len(passes) for passes in tasks.values()]
+    assert found.rates[0].value == pytest.approx(sum(shares) / len(shares))
+    assert found.solved == sum(map(any, tasks.values()))

@@ -135,3 +135,41 @@ def test_every_answer_is_numbered_within_its_task(tmp_path_factory, answers):
         own = [number for name, number, _ in found if name == task]
         assert own == list(range(len(own)))
     assert len(found) == len(answers)
+
+
+def test_an_empty_list_of_samples_is_no_sample(tmp_path):
+    with pytest.raises(InputError, match="no samples"):
+        read(write(tmp_path, {"task_id": "HumanEval/0", "samples": []}))
+    rows = ({"task_id": "HumanEval/0", "samples": []}, {"task_id": "HumanEval/0", "completion": ""})
+    assert read(write(tmp_path, *rows)) == [("HumanEval/0", 0, "")]
+
+
+def test_the_number_of_a_sample_is_one_that_a_verdict_can_hold(tmp_path):
+    row = {"task_id": "HumanEval/0", "completion": "a", "sample_ix": module.MOST_SAMPLES}
+    assert read(write(tmp_path, row))[0][1] == 2**31 - 1
+    with pytest.raises(InputError, match="sample_ix: expected a number from 0"):
+        read(write(tmp_path, row | {"sample_ix": 2**31}))
+
+
+def test_numbers_given_beside_lists_are_not_read(tmp_path):
+    row = {"task_id": "HumanEval/0", "samples": ["a", "b"], "sample_ix": 7}
+    assert [number for _, number, _ in read(write(tmp_path, row))] == [0, 1]
+
+
+def test_a_mark_at_the_file_s_begin_is_no_text(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"task_id": "HumanEval/0", "completion": "a"}).encode())
+    assert read(path) == [("HumanEval/0", 0, "a")]
+
+
+def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+    rows = read_samples(write(tmp_path, {"task_id": "HumanEval/0", "completion": "a"}, "{"), KNOWN)
+    assert next(rows).completion == "a"
+    with pytest.raises(InputError, match="line 2"):
+        next(rows)
+
+
+def test_a_suite_without_tasks_says_so(tmp_path):
+    with pytest.raises(InputError) as caught:
+        read(write(tmp_path, {"task_id": "a", "completion": "b"}), ())
+    assert caught.value.hint == "the suite has 0 tasks, the first is no tasks"

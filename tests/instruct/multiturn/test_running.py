@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from columns.errors import InputError
 from instruct.multiturn import (
+    Answered,
     Dialogue,
     Printed,
     agrees,
@@ -17,8 +18,9 @@ from instruct.multiturn import (
     read_answers,
     run_answers,
 )
+from instruct.multiturn.agreeing import TOLERANCE
 from instruct.multiturn.lastprint import cast, last_print
-from instruct.sandbox import Limits, Sandbox, isolation_problem
+from instruct.sandbox import Limits, Returned, Sandbox, isolation_problem
 from tests.instruct.inprocess import InProcess
 
 TURNS = ('Let s be "{A}".', "Print s twice.")
@@ -190,3 +192,113 @@ def test_in_the_sandbox(tmp_path):
         assert numpy_there(sandbox) in (True, False)
     assert [one.passed for one in found] == [True, False, False]
     assert found[1].reason == "timeout"
+
+
+@pytest.mark.parametrize("wanted", [True, False, {}, {"1": 2}, 1, 1.0, "a", [1], None])
+@pytest.mark.parametrize(
+    "value",
+    [
+        10**5000,
+        {10**5000: 1},
+        {(10**5000,): 2},
+        {"printed": True},
+        b"1",
+        1j,
+        {1},
+        float("inf"),
+        float("nan"),
+        "1" * 10**5,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_hostile_values_agree_with_nothing_and_stop_nothing(value, wanted):
+    assert agrees(value, wanted) is False
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        [],
+        {},
+        {"printed": True},
+        {"printed": 1, "value": "abab"},
+        {"printed": False, "value": "abab"},
+    ],
+)
+def test_what_a_tampered_harness_returns_is_no_print(value):
+    class Tampered:
+        def call(self, calls):
+            return ((Returned(value, "", "", False),) for _ in calls)
+
+    answer = Answered("1", 0, 0, "print('abab')", {})
+    (found,) = run_answers([answer], [ONE], Tampered())
+    assert (found.passed, found.reason) == (False, "no_print")
+
+
+def test_programs_that_are_equal_run_once_for_each_type_that_is_wanted():
+    one, two = (
+        Dialogue(name, "", "", ("x",), ({}, {}), (2, wanted), 1) for name, wanted in (("1", 3), ("2", "2"))
+    )
+    answers = [Answered(name, case, 0, "print('2')", {}) for name in "12" for case in (0, 1)]
+    sandbox = InProcess()
+    found = list(run_answers(answers, [one, two], sandbox))
+    assert [each.passed for each in found] == [True, False, True, True]
+    assert sandbox.ran == 2
+
+
+def test_no_answers_run_nothing():
+    sandbox = InProcess()
+    assert (list(run_answers([], [ONE], sandbox)), sandbox.ran) == ([], 0)
+
+
+@pytest.mark.parametrize(("found", "there"), [(1, True), (True, True), (2, False), (None, False)])
+def test_whether_numpy_is_there(found, there):
+    class Probed:
+        def call(self, calls):
+            return iter([(Returned(found, "" if found else "exception", "", False),)])
+
+    assert numpy_there(Probed()) is there
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-3e-6, 3e-6))
+def test_numbers_agree_within_the_tolerance_both_ways(wanted, off):
+    assert agrees(wanted + off, wanted) is (abs(wanted + off - wanted) < TOLERANCE)
+    assert agrees(wanted, wanted + off) is agrees(wanted + off, wanted)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "made"),
+    [
+        (3, "float", 3.0), (2.9, "int", 2), (True, "int", 1), (" 7 ", "int", 7), ("1e3", "float", 1000.0),
+        ((1, 2), "list", [1, 2]), ("ab", "list", ["a", "b"]), ({"b": 1, "a": 2}, "list", ["b", "a"]),
+        (None, "str", "None"), ([1], "str", "[1]"), (0, "bool", "0"), (False, "bool", False),
+        (5, "NoneType", 5), ([1], "dict", [1]),
+    ],
+)  # fmt: skip
+def test_casts(value, kind, made):
+    found = cast(value, kind)
+    assert (found, type(found)) == (made, type(made))
+
+
+@pytest.mark.parametrize(("value", "kind"), [("x", "int"), (None, "float"), (5, "list"), (1j, "int")])
+def test_what_cannot_be_cast_is_the_program_s_failure(value, kind):
+    wanted = {"int": 1, "float": 1.0, "list": [1]}[kind]
+    one = Dialogue("1", "", "", ("x",), ({},), (wanted,), 1)
+    (found,) = run_answers([Answered("1", 0, 0, f"print({value!r})", {})], [one], InProcess())
+    assert (found.passed, found.reason) == (False, "exception")
+
+
+@given(st.lists(st.tuples(st.sampled_from("12"), st.integers(0, 1), st.booleans()), min_size=1, max_size=12))
+def test_rates_lie_between_0_and_1_whatever_the_order(rows):
+    two = Dialogue("2", "", "math", (), ({}, {}), (1, 2), 1)
+    printed = [Printed(name, case, n, fine, "", "") for n, (name, case, fine) in enumerate(rows)]
+    found = rates(printed, [ONE, two])
+    assert 0 <= found.overall <= 1
+    assert found.problems == pytest.approx(rates(printed[::-1], [ONE, two]).problems)
+    assert all(
+        (rate == 0) == (not any(f for n, _, f in rows if n == name)) for name, rate in found.problems.items()
+    )
+    assert (found.answers, found.unattempted) == (len(rows), 2 - len({name for name, _, _ in rows}))
+    assert found.row()["overall"] == found.overall
