@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from columns.errors import InputError
 from contamination import ContaminationConfig
-from instruct.multiturn import Dialogue, history, load_dialogues, truncated_turn
+from instruct.multiturn import PREAMBLE, Dialogue, history, load_dialogues, truncated_turn
 from instruct.problems import leaked
 
 ROW = {
@@ -141,3 +141,66 @@ def test_a_planted_dialogue_is_found(published):
     hits = [f"mtpb/{one.id}" in tasks for one, tasks in zip(dialogues, found[:-1], strict=True)]
     assert sum(hits) >= 109
     assert found[-1] == []
+
+
+TURN = st.text(alphabet="\n#'\"printdef x=1", max_size=30)
+
+
+@given(st.lists(TURN, max_size=2), st.integers(0, 1))
+def test_a_history_is_the_preamble_and_the_bare_history(turns, case):
+    bare = history(ONE, case, turns, preamble=False)
+    assert history(ONE, case, turns) == PREAMBLE + bare
+    assert bare.startswith(f"# {ONE.turns(case)[0]}\n")
+    assert bare.endswith("\n\n" if len(turns) == 2 else f"# {ONE.turns(case)[len(turns)]}\n")
+
+
+@given(st.lists(TURN, min_size=1, max_size=2))
+def test_a_history_grows_only_at_its_end(turns):
+    assert history(ONE, 0, turns).startswith(history(ONE, 0, turns[:-1]) + truncated_turn(turns[-1]))
+
+
+@pytest.mark.parametrize("text", ["x = 1\n<|endoftext|>", "<|endoftext|>", "print(1)\nprint(2)\nprint(3)"])
+def test_what_is_cut_is_never_in_a_history(text):
+    kept = history(ONE, 0, [text, text])
+    assert "<|endoftext|>" not in kept
+    assert kept.count("\nprint") <= 2
+
+
+def test_the_rules_go_one_after_the_other():
+    """The second print comes first, though a definition and a comment stand before it."""
+    assert truncated_turn("def f():\n    pass\nprint(1)\ndef g():\n    pass\nprint(2)") == (
+        "def f():\n    pass\nprint(1)\n"
+    )
+    assert truncated_turn("print(1)\n# one\nprint(2)\n") == "print(1)\n"
+
+
+def test_values_of_any_kind_fill_prompts(tmp_path):
+    values = {"s": "a{b}", "n": 1.5, "l": [1, "x"], "o": {"k": None}, "t": True}
+    row = ROW | {"prompts": ["{s} {n} {l} {o} {t} {{}}"], "inputs": [values], "outputs": [1]}
+    (one,) = load_dialogues(written(tmp_path, row))
+    assert one.turns(0) == ("a{b} 1.5 [1, 'x'] {'k': None} True {}",)
+    assert history(one, 0, [], preamble=False).count("\n") == 1
+
+
+def test_facts_of_a_problem(tmp_path):
+    bare = {name: ROW[name] for name in ("id", "prompts", "inputs", "outputs")}
+    named, plain = load_dialogues(written(tmp_path, ROW, bare | {"id": 2}))
+    assert (named.id, named.name, named.category, named.max_tokens) == ("1", "Sandwich", "string", 128)
+    assert (plain.id, plain.name, plain.category, plain.max_tokens) == ("2", "", "", 256)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"prompts": ["{}"]}, "IndexError"),
+        ({"prompts": ["{A!q}"]}, "ValueError"),
+        ({"prompts": ["{A:d}"]}, "ValueError"),
+        ({"prompts": ["{A[x]}"]}, "TypeError"),
+        ({"inputs": [{"A": "a", "n": 1}, {"A": "b"}]}, r"inputs\[1\] \(KeyError: 'n'\)"),
+        ({"max_gen_length": True}, "expected a number, got True"),
+        ({"outputs": "ab"}, "outputs: expected a list, got str"),
+    ],
+)
+def test_prompts_that_cannot_be_filled_name_the_line(tmp_path, change, told):
+    with pytest.raises(InputError, match=rf"line 1: .*{told}"):
+        load_dialogues(written(tmp_path, ROW | change))

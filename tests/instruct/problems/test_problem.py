@@ -126,3 +126,60 @@ def test_preparations_join_the_setup():
 @pytest.mark.parametrize("code", ["def f(:", "\0", pytest.param("(" * 10_000, id="deep"), "x = '\ud800'"])
 def test_what_does_not_parse_is_none(code):
     assert parsed(code) is None
+
+
+@given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=4))
+def test_any_cases_make_a_check_of_their_words(pairs):
+    cases = [{"stdin": given, "stdout": wanted, "shown": False} for given, wanted in pairs]
+    answers = dict(pairs)
+    check = check_of({"io_format": STDIN, "cases": cases})
+    if all(answers[given] == wanted for given, wanted in pairs):
+        passes(check, lambda text: f"\n {answers[text]} ")
+    with pytest.raises(AssertionError):
+        passes(check, lambda text: f"{answers[text]} more")
+
+
+def test_only_programs_say_how_they_are_run():
+    row = humaneval_row({"task_id": "a", "io_format": "repr", "dropped": "x"})
+    assert sorted(row) == ["canonical_solution", "entry_point", "prompt", "task_id", "test"]
+    assert (row["prompt"], row["test"]) == ("", "def check(candidate):\n    pass\n")
+
+
+def test_tests_may_name_the_candidate_itself():
+    check = check_of({"entry_point": "candidate", "tests": ["assert candidate(1) == 1"]})
+    assert check == "def check(candidate):\n    assert candidate(1) == 1\n"
+    passes(check, same)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "x = [1,\n     2]\nassert same(x) == [1, 2]",
+        "assert same('''\nif x:\n    y\n''').count('    ') == 1",
+        "y = 1\nassert same(f'''{y}\n  b''') == '1\\n  b'",
+        "for x in range(3):\n    assert same(x) == x",
+        "with_tabs = same('a\\tb')\nassert with_tabs == 'a\tb'",
+    ],
+)
+def test_blocks_of_many_lines_mean_the_same_inside_a_check(block):
+    exec(block, {"same": same})
+    check = check_of({"entry_point": "same", "tests": [block, "assert same(0) == 0"]})
+    passes(check, same)
+    with pytest.raises((AssertionError, AttributeError, TypeError)):
+        passes(check, lambda x: None)
+
+
+def test_counts_that_are_given_are_kept():
+    assert problem_table([{"task_id": "a", "n_tests": 7}])["n_tests"].to_pylist() == [7]
+
+
+def test_a_check_with_a_text_is_still_flat():
+    found = split_check('def check(candidate):\n    """All."""\n    assert candidate(1) == 1\n', "same")
+    assert (found.split, found.tests) == (True, ("assert candidate(1) == 1",))
+
+
+def test_assertions_over_many_lines_stay_whole():
+    body = "def check(candidate):\n    assert candidate([1,\n        2]) == [\n        1, 2]\n"
+    (one,) = split_check(body, "same").tests
+    exec(one, {"candidate": same})
+    assert one.count("\n") == 2
