@@ -76,3 +76,29 @@ def test_the_interval_by_hand():
 def test_no_tasks_have_no_rate():
     with pytest.raises(ValueError, match="no tasks"):
         pass_rate([], 1)
+
+
+@given(draws(60))
+def test_none_and_all_are_the_ends(draw):
+    n, c, k = draw
+    value = pass_at_k(n, c, k)
+    assert 0 <= value <= 1
+    assert (value == 0) == (c == 0)
+    assert (value == 1) == (n - c < k)
+
+
+@given(st.lists(draws(12).map(lambda draw: draw[:2]), min_size=2, max_size=8))
+def test_the_order_of_tasks_does_not_matter(counts):
+    one, other = pass_rate(counts, 1), pass_rate(counts[::-1], 1)
+    assert (one.value, one.tasks, one.k) == (other.value, other.tasks, other.k)
+    assert one.high - one.low == pytest.approx(other.high - other.low)
+
+
+def test_one_task_has_an_interval_of_nothing():
+    rate = pass_rate([(4, 1)], 2)
+    assert rate.low == rate.value == rate.high == pytest.approx(0.5)
+
+
+def test_a_task_with_too_few_samples_is_refused_not_left_out():
+    with pytest.raises(ValueError, match="pass@2 of 1 samples"):
+        pass_rate([(2, 1), (1, 1)], 2)

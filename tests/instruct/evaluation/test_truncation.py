@@ -45,3 +45,18 @@ def test_a_function_inside_is_no_stop():
 
 def test_of_two_stops_at_one_place_the_first_is_named():
     assert truncated("a\ndef", ("\nd", "\ndef"))[1] == "\nd"
+
+
+@given(TEXTS, STOPS, STOPS)
+def test_more_stops_never_keep_more(text, stops, more):
+    assert len(truncated(text, [*stops, *more])[0]) <= len(truncated(text, stops)[0])
+
+
+@given(TEXTS)
+def test_no_stops_and_empty_stops_cut_nothing(text):
+    assert truncated(text, ()) == truncated(text, ("", "")) == (text, None)
+
+
+def test_a_stop_at_the_begin_leaves_nothing_and_one_without_its_line_end_is_none():
+    assert truncated("\ndef f():", PUBLISHED_STOPS) == ("", "\ndef")
+    assert truncated("def f():\n    pass", PUBLISHED_STOPS)[1] is None

@@ -135,3 +135,77 @@ def test_planted_tasks_are_found_and_others_are_not():
     assert all(
         f"humaneval/{task.id}" in names for task, names in zip(suite.tasks[:5], found[1:], strict=True)
     )
+
+
+def mbpp(tmp_path, **change):
+    (row,) = load_problems("mbpp", written(tmp_path, MBPP | change, name="mbpp.jsonl")).to_pylist()
+    return row
+
+
+def test_mbpp_challenge_tests_are_left_out_and_the_statement_is_the_prompt(tmp_path):
+    row = mbpp(tmp_path)
+    assert row["prompt"] == '"""\nSquare it.\n"""\n'
+    assert not any("False" in test for test in row["tests"])
+    assert (row["source"], row["repo"], row["tests_from"]) == ("suite", "mbpp", "published")
+
+
+@pytest.mark.parametrize(
+    ("test", "harness"),
+    [
+        ("assert square(2) == 4", False),
+        ("assert square(2) == square(-2)", False),
+        ("assert len(str(square(2))) == 1", False),
+        ("assert helper(2) == square(2) - 1", True),
+        ("assert isinstance(square(2), int)", True),
+        ("assert map(int, [square(1)])", True),
+    ],
+)
+def test_where_the_answer_s_own_objects_are_needed_tests_run_beside_it(tmp_path, test, harness):
+    code = "def square(x):\n    return x * x\ndef helper(x):\n    return x + 1\n"
+    row = mbpp(tmp_path, code=code, test_list=[test])
+    assert bool(row["harness"]) is harness
+    assert row["entry_point"] == ("published_case" if harness else "square")
+
+
+@pytest.mark.parametrize(
+    ("test", "made"),
+    [
+        ("assert not isinstance(square(2), str)", "assert published_case(0)"),
+        ("assert isinstance(square(2), int) == True", "assert published_case(0) == True"),
+        ("assert isinstance(square(2), int) in (True, 1)", "assert published_case(0) in (True, 1)"),
+        ("assert 1 < square(2) < helper(9)", "assert published_case(0)"),
+        ("assert helper(1) is not None, 'why'", "assert published_case(0) is not None"),
+    ],
+)
+def test_the_left_side_is_what_runs_beside_the_answer(tmp_path, test, made):
+    code = "def square(x):\n    return x * x\ndef helper(x):\n    return x + 1\n"
+    row = mbpp(tmp_path, code=code, test_list=[test, "assert helper(square(1)) == 2"])
+    assert row["tests"][0] == made
+    assert outcome(row) is Outcome.ALL_PASS
+    assert (
+        outcome(row, "def square(x):\n    return x\ndef helper(x):\n    return ''\n") is not Outcome.ALL_PASS
+    )
+
+
+def test_the_setup_of_mbpp_is_run_before_its_tests(tmp_path):
+    row = mbpp(tmp_path, test_setup_code="given = [3]", test_list=["assert square(given[0]) == 9"])
+    assert "given = [3]" in row["setup"]
+    assert outcome(row) is Outcome.ALL_PASS
+
+
+def test_tests_that_call_nothing_of_the_answer_have_no_entry_point(tmp_path):
+    assert mbpp(tmp_path, test_list=["assert other(2) == 4"])["entry_point"] == ""
+
+
+@pytest.mark.parametrize("change", [{"code": "def ("}, {"test_list": ["assert ("]}])
+def test_what_is_no_python_says_so(tmp_path, change):
+    row = mbpp(tmp_path, **change)
+    assert (row["dropped"], row["problem"]) == ("malformed", "its solution or tests are not Python")
+
+
+def test_a_suite_of_humaneval_s_layout_whose_check_is_not_flat_is_one_test(tmp_path):
+    test = "def check(candidate):\n    for x in (1, 2):\n        assert candidate(x) == helper()\n"
+    (row,) = load_problems("house", written(tmp_path, OWN | {"test": test})).to_pylist()
+    assert row["tests"] == ["check(f)"]
+    assert outcome(row) is Outcome.ALL_PASS
+    assert outcome(row, "    return 7 if x == 1 else 8\n") is Outcome.RUNTIME_ERROR
