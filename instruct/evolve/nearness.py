@@ -12,6 +12,7 @@ import pyarrow as pa
 from columns.words import word_hashes
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_ROUNDING = 1e-6  # 0.56 * 25 is 14.000000000000002: the prefix must not be one short for it
 
 
 def shingles(texts: Sequence[str], size: int) -> list[frozenset[int]]:
@@ -50,7 +51,7 @@ def near_duplicates(sets: Sequence[frozenset[int]], threshold: float) -> list[in
     found: list[int | None] = []
     for index, one in enumerate(sets):
         rarest = sorted(one, key=lambda item: (frequency[item], item))
-        prefix = rarest[: len(one) - ceil(threshold * len(one)) + 1]
+        prefix = rarest[: len(one) - ceil(threshold * len(one) - _ROUNDING) + 1]
         candidates = sorted({other for item in prefix for other in kept.get(item, ())})
         near = next((other for other in candidates if jaccard(one, sets[other]) >= threshold), None)
         found.append(near)
