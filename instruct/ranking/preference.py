@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -61,7 +62,7 @@ class RankingConfig:
 
     def __post_init__(self) -> None:
         steps = [after - before for before, after in zip(self.scores, self.scores[1:], strict=False)]
-        if len(self.scores) != len(OUTCOMES) or min(steps) <= 0:
+        if len(self.scores) != len(OUTCOMES) or not all(0 < step < inf for step in steps):
             raise ValueError(f"scores: expected four ascending numbers, got {self.scores}")
         if not 0 <= self.tie < min(steps):
             raise ValueError(f"tie: expected 0 or more, and less than a step of the scores, got {self.tie}")
