@@ -26,16 +26,16 @@ def read_texts(paths: Iterable[str]) -> tuple[dict[str, str], int]:
     found: dict[str, str] = {}
     unusable = 0
     for path in paths:
-        before, rows = len(found), 0
+        usable = 0
         for text in _texts(Path(path)):
-            rows += 1
             if isinstance(text, str) and text.strip():
+                usable += 1
                 found.setdefault(
                     f"text-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}", text
                 )
             else:
                 unusable += 1
-        if len(found) == before and rows == 0:
+        if not usable:
             raise InputError(
                 f"{path}: no rows with a text", hint='expected {"text": …} or {"content": …} in each row'
             )
