@@ -64,7 +64,11 @@ def measure_predictions(predictions_path: Path | str, pairs_path: Path | str, la
 
 def _references(path: Path, lang: str) -> dict[str, dict[str, Any]]:
     rows = _exported(path) or [row for batch in read_pairs(path, lang) for row in batch.to_pylist()]
-    rows = [row for row in rows if row.get("lang", lang) == lang and row.get("code")]
+    rows = [
+        row
+        for row in rows
+        if row.get("lang", lang) == lang and isinstance(row.get("code"), str) and row["code"]
+    ]
     tests = [row for row in rows if row.get("split") == TEST]
     found = {str(row["id"]): row for row in tests or rows}
     if not found:
