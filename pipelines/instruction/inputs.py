@@ -40,9 +40,9 @@ class Input:
 
 
 def _files(place: Path) -> Iterator[tuple[str, Path]]:
-    """A file, or those below a folder in the order of their names; links are named, never followed."""
+    """A file, or those below a folder in the order of their names; links in a folder are named, never followed."""
     if place.is_file():
-        yield "", place
+        yield "", place.resolve()
         return
     for root, folders, names in os.walk(place):
         folders[:] = sorted(set(folders) - _SKIPPED)
