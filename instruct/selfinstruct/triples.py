@@ -195,7 +195,9 @@ def _triple(task: Mapping[str, Any], samples: Sequence[Mapping[str, Any]], at: i
         "sample_ix": chosen["sample_ix"],
         "n_tried": at + 1,
         "model": chosen["model"],
-        "dropped": "chat_tag" if has_tags(task["question"]) or has_tags(chosen["code"]) else None,
+        "dropped": "chat_tag"
+        if any(map(has_tags, (task["question"], *task["tests"], chosen["code"])))
+        else None,
     }
 
 
