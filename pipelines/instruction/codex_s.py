@@ -56,7 +56,7 @@ MODELS = {SAMPLES: "the model whose answers decide which problems stay"}
 PUBLISHED = {
     "traced": "about 40,000 functions of projects and packages (section 4.2)",
     "contests": "10,000 problems (section 4.1)",
-    "samples": "100 samples a problem of the 12 B model (section 4.3)",
+    "sampled": "100 samples a problem of the 12 B model (section 4.3)",
 }
 _HERE = "pipelines.instruction.codex_s"
 _RUN = (
