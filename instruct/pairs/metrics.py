@@ -152,10 +152,10 @@ def _template(text: str, pair: Mapping[str, Any]) -> bool:
 
 
 def _execution(text: str, pair: Mapping[str, Any]) -> bool:
-    """The same rows formatted; without a sheet, or for what is no rule (a formula), the same text."""
+    """The same rows formatted; without a sheet the same rule; for what is no rule (a formula), the same text."""
     wanted, told = parse_rule(pair["code"]).rule, parse_rule(text).rule
     sheet = sheet_of(pair.get("sheet"))
-    if _exact(text, pair) or wanted is None or told is None or sheet is None:
+    if _exact(text, pair) or wanted is None or told is None or sheet is None or wanted == told:
         return _exact(text, pair) or (wanted is not None and wanted == told)
     return same_labels(told, wanted, sheet)
 
