@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instruct.evolve import (
@@ -132,6 +132,7 @@ def test_equal_before_near_and_leaks_last():
     assert seen == [text]
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_texts_are_equal_when_their_words_are(one, other):
     both = dropped(one, other, rules=("duplicate",))

@@ -144,6 +144,7 @@ def test_inputs_of_a_role_come_in_the_order_of_names_however_they_are_given(tmp_
 IDS = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.none(), max_size=30)
 
 
+@settings(max_examples=30)
 @given(IDS, st.integers(1, 9))
 def test_a_part_is_of_the_key_alone(ids, parts):
     found = part_of(pa.array(ids, pa.string()), parts).tolist()
@@ -172,7 +173,7 @@ def numbered(count):
     )
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(count=st.integers(0, 12), parts=st.integers(1, 5))
 def test_a_whole_step_writes_every_row_once_in_its_part_and_order(tmp_path_factory, count, parts):
     folder = tmp_path_factory.mktemp("split")
