@@ -27,10 +27,12 @@ _WITH_VALUE = frozenset({"-k", "-m", "-c", "-o", "-p", "-n", "-W", "-s", "--igno
                          "--cov-fail-under", "--color", "--capture", "--junit-xml", "--basetemp", "--rootdir",
                          "--log-level", "--log-cli-level", "--dist", "--numprocesses", "--reruns", "--concurrency",
                          "--context", "--data-file", "--directory", "--project"})  # fmt: skip
-_PIP_WITH_VALUE = frozenset({"-e", "--editable", "-t", "--target", "--prefix", "-i", "--index-url", "--extra-index-url",
-                             "--python", "--upgrade-strategy", "--progress-bar", "--cache-dir", "-f", "--find-links",
+_PIP_WITH_VALUE = frozenset({"-e", "--editable", "-t", "--target", "--prefix", "-i",
+                             "--python", "--upgrade-strategy", "--progress-bar", "--cache-dir", "-f",
                              "--only-binary", "--no-binary", "--platform", "--root", "--trusted-host", "--group",
                              "--src", "--log", "--timeout", "--retries", "--proxy", "--python-version"})  # fmt: skip
+_PLACES = ("-url", "-links")
+"""Ends of pip's options that say where packages are: their values are no requirements."""
 _PYTEST = (
     "-k",
     "-m",
@@ -197,7 +199,7 @@ def _installs(words: list[str]) -> Line:
             target = next(rest, "")
             if word in ("-r", "--requirement") and _inside(target):
                 files.append(target)
-        elif word in _PIP_WITH_VALUE:
+        elif word in _PIP_WITH_VALUE or (word.startswith("--") and word.endswith(_PLACES)):
             next(rest, "")
         elif re.match(r"[A-Za-z0-9][\w.\-]*(?:\[|[<>=!~;]|$)", word):
             needs.append(word)

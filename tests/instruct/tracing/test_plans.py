@@ -417,3 +417,9 @@ def test_any_bytes_are_a_name_or_none(tmp_path_factory, data):
     for path, text in distribution_files(folder).items():
         assert "/" not in path.removesuffix("/METADATA")
         assert text.count(b"\n") == 3
+
+
+@pytest.mark.parametrize("option", ["--index" + "-url", "--extra-index" + "-url", "--find" + "-links"])
+def test_where_packages_are_is_no_requirement(option):
+    assert read_line(f"pip install {option} https://host/simple six")[0].needs == ("six",)
+    assert read_line(f"pip install {option}=https://host/simple six")[0].needs == ("six",)
