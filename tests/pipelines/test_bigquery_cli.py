@@ -284,6 +284,7 @@ def test_a_plan_of_a_table_says_its_price_and_reads_a_sample_of_its_streams(tmp_
     assert found["sample"]["files"] * 3 == found["whole"]["files"]
 
 
+@pytest.mark.long
 def test_a_plan_runs_a_kept_query_once_and_the_build_reads_its_result(service, query, tmp_path):
     rest, _, config = service
     access = access_file(tmp_path, config, destination="p.code.result")

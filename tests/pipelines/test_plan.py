@@ -70,7 +70,8 @@ def test_a_plan_of_everything_is_the_build(trees, tmp_path):
     assert found.whole["kept_files"] == out.section("tokens", "documents")
     assert found.whole["tokens"] == out.section("tokens", "produced")
     shards = out.place.child("shards")
-    assert found.whole["shards_bytes"] == sum(shards.size(name) for name in shards.names())
+    written = sum(shards.size(name) for name in shards.names())
+    assert abs(found.whole["shards_bytes"] - written) < 100  # the commit holds seconds, whose digits vary
     read = out.section("documents", "bytes")
     assert (
         read < found.whole["shuffle_bytes"] < 4 * read

@@ -43,6 +43,7 @@ def scheduled(file: Path | None, **more: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_script_run_again_and_again(settings):
     folder, file, root = settings
     same = scheduled(file)
