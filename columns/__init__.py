@@ -16,6 +16,7 @@ The map::
     versions.py     the versions of a dataset directory, and which is the current one
     tables.py       Parquet and Arrow IPC parts
     urls.py         URLs without their logins
+    retry.py        when a server wants to be asked again
     errors.py       the tree of errors a user can mend
     beam.py         the one Beam-aware file: coder, MapBatches, Exchange
     testing.py      documents for tests, the batch law

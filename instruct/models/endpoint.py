@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ import urllib3
 
 from columns.errors import EnvironmentProblem, InputError
 from columns.hashing import unit_hash
+from columns.retry import retry_after
 from columns.urls import refuse_login
 from instruct.models.prompt import ModelConfig, Prompt, answer_key, request_body
 from instruct.models.reply import MAX_BODY, Reply, parse_body
@@ -192,21 +192,6 @@ def pause(key: str, attempt: int) -> float:
     whole = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
     share = int(unit_hash("models/pause", [f"{key}/{attempt}".encode()])[0]) / 2**64
     return float(whole * (1 - share / 2))
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or a date (RFC 9110, 10.2.3); None without one.
-
-    >>> retry_after({"Retry-After": "7"}, 0), retry_after({}, 0)
-    (7.0, None)
-    """
-    written = headers.get("Retry-After", "").strip()
-    if written.isdecimal():
-        return float(written[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(written).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def _check_status(response: urllib3.BaseHTTPResponse, url: str, said: Callable[[], str]) -> None:

@@ -14,9 +14,10 @@ from urllib.parse import quote
 import orjson
 import urllib3
 
+from columns.retry import retry_after
 from sources.github.config import GithubConfig
 from sources.github.facts import facts_of_api
-from sources.github.patience import patiently, retry_after, wait_text
+from sources.github.patience import patiently, wait_text
 from sources.github.refusals import Passing, Refusal
 from sources.github.remote import OBJECT_ID
 from sources.github.tokens import Token, Tokens

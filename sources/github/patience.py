@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
 
 from columns.hashing import unit_hash
@@ -78,18 +77,3 @@ def wait_text(seconds: float, until: float) -> str:
     '90 s, until 00:01:30 UTC'
     """
     return f"{seconds:.0f} s, until {datetime.fromtimestamp(until, UTC):%H:%M:%S} UTC"
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or a date (RFC 9110, 10.2.3); None without one.
-
-    >>> retry_after({"Retry-After": "7"}, 0), retry_after({}, 0)
-    (7.0, None)
-    """
-    written = headers.get("Retry-After", "").strip()
-    if written.isdecimal():
-        return float(written[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(written).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None

@@ -12,8 +12,9 @@ from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
+from columns.retry import retry_after
 from sources.github.config import GithubConfig
-from sources.github.patience import Clock, retry_after
+from sources.github.patience import Clock
 from sources.github.proxies import Proxies, Proxy
 from sources.github.refusals import Passing, Refusal, refusal_of_status
 from sources.stopping import Stop

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers import Calendar
 
-from sources.github.patience import LONGEST_WAIT, patiently, pause, retry_after
+from columns.retry import retry_after
+from sources.github.patience import LONGEST_WAIT, patiently, pause
 from sources.github.refusals import STATES, Passing, Refusal, refusal_of_status
 
 
