@@ -13,6 +13,7 @@ import pytest
 
 from columns.files import Place
 from columns.versions import Versions
+from pipelines.history import adopt
 from tests.pipelines.building import ROOT, recipe
 from tests.pipelines.test_refresh import built
 from tests.pipelines.test_reuse import File, first, write
@@ -22,10 +23,11 @@ SCHEDULE = ROOT / "infra" / "schedule"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """A dataset that was built once, and the file of settings for its refreshes."""
+    """A dataset that was built once and is its version 1, and the file of settings for its refreshes."""
     folder = tmp_path_factory.mktemp("schedule")
     (folder / "incoming").mkdir()
     root = built(folder, "set", write(folder / "incoming", "one", first(6)))
+    adopt(root)
     file = folder / "refresh.env"
     thresher = f"{sys.executable} -m pipelines"
     file.write_text(
