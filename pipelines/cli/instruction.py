@@ -63,6 +63,10 @@ def model_access(models: Iterable[str], limits: Iterable[str]) -> ModelAccess:
                 f"--model {text}: expected ROLE=SOURCE",
                 hint="for example: --model teacher=http://127.0.0.1:8000/v1",
             )
+        if role in sources:
+            raise InputError(
+                f"--model {role}=…: given twice", hint="one model answers for a role: name it once"
+            )
         sources[role] = source
     return ModelAccess(sources, _budget(limits))
 
@@ -73,6 +77,8 @@ def _budget(limits: Iterable[str]) -> Budget:
         key, _, number = text.partition("=")
         if key not in _LIMITS:
             raise InputError(f"--budget {text}: expected KEY=NUMBER", hint=f"keys: {', '.join(_LIMITS)}")
+        if _LIMITS[key] in values:
+            raise InputError(f"--budget {text}: {key} is given twice", hint="name each limit once")
         try:
             values[_LIMITS[key]] = int(number) if key in {"requests", "tokens"} else float(number)
         except ValueError:

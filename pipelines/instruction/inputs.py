@@ -40,7 +40,7 @@ class Input:
 
 
 def _files(place: Path) -> Iterator[tuple[str, Path]]:
-    """A file, or those below a folder in the order of their names; links in a folder are named, never followed."""
+    """A file, or those below a folder in the order of their names; links in a folder are never followed."""
     if place.is_file():
         yield "", place.resolve()
         return
@@ -52,9 +52,11 @@ def _files(place: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _digest(file: Path) -> bytes:
-    if file.is_symlink() or not file.is_file():
-        return hashlib.sha256(b"link").digest()
     try:
+        if file.is_symlink():
+            return hashlib.sha256(b"link:" + os.readlink(os.fsencode(file))).digest()
+        if not file.is_file():
+            return hashlib.sha256(b"device").digest()
         with file.open("rb") as source:
             return hashlib.file_digest(source, "sha256").digest()
     except OSError as error:

@@ -15,6 +15,7 @@ from columns.errors import OutputError
 from columns.files import Place
 from columns.fingerprint import code_fingerprint
 from pipelines.dataset import MANIFEST
+from pipelines.instruction.benchmarks import checked_against
 from pipelines.instruction.recipe import LoadedInstruction
 from pipelines.instruction.steps import Context, Step
 from pipelines.instruction.systems import system_of
@@ -36,6 +37,7 @@ def write_manifest(place: Place, loaded: LoadedInstruction, steps: Sequence[Step
         "format": FORMAT,
         "recipe": loaded.to_dict(),
         "inputs": inputs,
+        "suites": checked_against(context.config),
         "steps": [_told(place, step) for step in steps],
         "code": code_fingerprint("columns", "contamination", "instruct", "pipelines.instruction"),
     }

@@ -24,6 +24,7 @@ from columns.fingerprint import code_fingerprint, fingerprint
 from columns.hashing import unit_hash
 from columns.tables import read_whole, write_table
 from instruct.models import Access, Budget, Cost, Model, ModelConfig, open_model
+from pipelines.instruction.benchmarks import digests
 from pipelines.instruction.inputs import Input
 from pipelines.stage import Stage, UnitRecord
 
@@ -143,11 +144,12 @@ class Step:
     def identity(self, context: Context, upstream: Sequence[str]) -> str:
         """What the step's result depends on."""
         used = {name: getattr(context.config, name) for name in self.uses}
+        suites = {name: digests(value) for name, value in used.items()}
         roles = (*self.roles, self.role) if self.role else self.roles
         read = {role: [one.stamp for one in context.inputs.get(role, ())] for role in roles}
         asked = {role: stamp_of(context.models.sources.get(role, "")) for role in self.asks}
         code = code_fingerprint("columns", *self.code)
-        return fingerprint([self.name, used, read, asked, context.parts, code, list(upstream)])
+        return fingerprint([self.name, used, suites, read, asked, context.parts, code, list(upstream)])
 
 
 def stamp_of(source: str) -> str:

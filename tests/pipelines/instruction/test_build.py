@@ -328,6 +328,8 @@ def test_models_and_limits_are_read_from_options():
     [
         (["a.jsonl"], [], "expected ROLE=SOURCE"),
         (["http://h/v1?a=b"], [], "expected ROLE=SOURCE"),
+        (["teacher=a.jsonl", "teacher=b.jsonl"], [], "--model teacher=…: given twice"),
+        ([], ["requests=1", "requests=2"], "requests is given twice"),
         ([], ["request=5"], "expected KEY=NUMBER"),
         ([], ["requests=many"], "expected a number"),
         ([], ["price=5"], "a limit on the price without prices"),

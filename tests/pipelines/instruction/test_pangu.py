@@ -151,6 +151,12 @@ def test_files_to_train_on(built):
     assert sorted(one["x"] + one["y_tea"] for one in records["rrtf"]) == trained
 
 
+def test_the_manifest_names_what_tasks_were_compared_with(built):
+    told = json.loads((built[0] / "manifest.json").read_text())["suites"]
+    suite = load_suite("humaneval")
+    assert told == {"humaneval": {"tasks": 164, "sha256": suite.sha256, "version": suite.version}}
+
+
 def test_the_manifest_and_the_story(built):
     output, *_ = built
     found = {step["name"]: step for step in manifest.summarise(Place(str(output)))["steps"]}

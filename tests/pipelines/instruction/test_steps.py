@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from columns.errors import InputError, OutputError
 from columns.files import Place
+from contamination import ContaminationConfig
+from instruct.evolve import LeakConfig
 from pipelines.instruction import steps as steps_module
 from pipelines.instruction.inputs import Input, read_inputs
 from pipelines.instruction.rehearsal import read_texts
@@ -98,6 +100,28 @@ def test_everything_that_it_uses_changes_it(context, tmp_path, monkeypatch):
     assert len(set(found)) == len(found)
 
 
+@pytest.mark.parametrize("kind", [LeakConfig, ContaminationConfig])
+def test_a_suite_is_what_stands_in_its_file(context, tmp_path, kind):
+    """The same path with other tasks is another suite; the same tasks are the same one, however they are written."""
+    task = {
+        "task_id": 1,
+        "text": "Add.",
+        "code": "def f(a, b):\n    return a + b",
+        "test_list": ["assert f(1, 2) == 3"],
+    }
+    file = tmp_path / "mbpp.jsonl"
+    context = replace(context, config=Config(first=kind((f"mbpp:{file}",))))
+    found = []
+    lines = [json.dumps(task), json.dumps(task, separators=(",", ":")), json.dumps(task | {"text": "Sum."})]
+    for text in lines:
+        file.write_text(text + "\n")
+        found.append(STEP.identity(context, []))
+    assert found[0] == found[1] != found[2]
+    file.unlink()
+    with pytest.raises(InputError, match="mbpp"):
+        STEP.identity(context, [])
+
+
 def test_the_order_of_upstream_counts(context):
     assert STEP.identity(context, ["a", "b"]) != STEP.identity(context, ["b", "a"])
 
@@ -122,6 +146,17 @@ def test_a_link_to_a_file_has_the_stamp_of_what_is_in_it(tmp_path):
     (tmp_path / "loose").symlink_to(tmp_path / "absent")
     with pytest.raises(InputError, match="no such file"):
         Input.of(str(tmp_path / "loose"))
+
+
+def test_a_link_in_a_folder_is_where_it_points_to(tmp_path):
+    """It is never followed, and still says something: a project's tests may read it."""
+    (tmp_path / "folder").mkdir()
+    link, found = tmp_path / "folder" / "link", []
+    for target in ("a", "b", "a"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        found.append(Input.of(str(tmp_path / "folder")).stamp)
+    assert found[0] == found[2] != found[1]
 
 
 def test_names_and_content_cannot_be_shifted_into_each_other(tmp_path):
