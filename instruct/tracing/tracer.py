@@ -122,10 +122,11 @@ class Seen:
         self.looked = self.refused = self.notes = 0
         self.texts: set[str] = set()
         self.full = bool(why)
+        self.armed = False
 
 
 class Recorder:
-    """Notes calls of functions below ``roots`` into a file of at most ``limit`` bytes.
+    """Notes calls of functions below ``roots`` into a file of at most ``limit`` bytes, from any thread.
 
     ``calls`` distinct calls of a function are noted, the first ones; after ``patience`` calls of which no more
     than these could be, it is given up. What lies in folders of tests is not looked at.
@@ -142,16 +143,18 @@ class Recorder:
         self.kept: list[Any] = []
         self.files: dict[str, str] = {}
         self.pending: dict[int, tuple[Seen, str]] = {}
+        self.turn = threading.RLock()
         self.monitor: Any = getattr(sys, "monitoring", None)
         self.tool = -1
 
     def write(self, note: dict[str, Any]) -> None:
         """One JSON line more, while there is room."""
         data = json.dumps(note, separators=(",", ":")).encode() + b"\n"
-        if self.sink >= 0 and len(data) <= self.left:
-            self.left -= len(data)
-            with suppress(OSError):
-                os.write(self.sink, data)
+        with self.turn:
+            if self.sink >= 0 and len(data) <= self.left:
+                self.left -= len(data)
+                with suppress(OSError):
+                    os.write(self.sink, data)
 
     def below(self, name: str) -> str:
         """The path of a file that is to be traced, relative to where the tests run; else nothing."""
@@ -164,7 +167,12 @@ class Recorder:
         return self.files[name]
 
     def meet(self, code: Any, frame: Any) -> Seen | None:
-        """What there is to know of a code object at its first call; None where it is none of ours."""
+        """What there is to know of a code object at its first call; None where it is none of ours.
+
+        ``random`` begins anew with every test function, so what one draws does not hang on threads of the one before.
+        """
+        if code.co_name.startswith("test"):
+            random.seed(0)
         path = self.below(code.co_filename)
         found = None
         if (
@@ -183,7 +191,12 @@ class Recorder:
     def start(self, code: Any, frame: Any) -> bool:
         """A function begins; False when it need not be heard of again."""
         key = id(code)
-        seen = self.seen[key] if key in self.seen else self.meet(code, frame)
+        if key in self.seen and ((seen := self.seen[key]) is None or seen.full):
+            return False
+        with self.turn:
+            return self._noted(self.seen[key] if key in self.seen else self.meet(code, frame), frame)
+
+    def _noted(self, seen: Seen | None, frame: Any) -> bool:
         if seen is None or seen.full:
             return False
         seen.looked += 1
@@ -236,7 +249,8 @@ class Recorder:
         """Begin, and write the counts when the interpreter ends. A forked child notes nothing."""
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.forget)
+            turn = self.turn
+            os.register_at_fork(before=turn.acquire, after_in_parent=turn.release, after_in_child=self.forget)
         if self.monitor is not None and self._monitor():
             return
         hear = self._profile()
@@ -244,8 +258,9 @@ class Recorder:
         sys.setprofile(hear)
 
     def forget(self) -> None:
-        """Write nothing more."""
+        """Write nothing more; in a forked child no other thread is left that could hold the lock."""
         self.sink = -1
+        self.turn = threading.RLock()
 
     def close(self) -> None:
         """Stop listening; write how often each function was looked at."""
@@ -278,7 +293,8 @@ class Recorder:
             if not self.start(code, frame_of(1)):
                 return silence
             found = seen[id(code)]
-            if found is not None and not found.looked - 1:
+            if found is not None and not found.armed:
+                found.armed = True
                 monitor.set_local_events(tool, code, events.PY_RETURN)
             return None
 
@@ -369,7 +385,7 @@ _FUNCTION, _CACHED = type(_defaults), type(functools.lru_cache(_defaults))
 def main(arguments: list[str]) -> None:
     """``SETTINGS -m MODULE …`` or ``SETTINGS SCRIPT …``: run it as the interpreter would, and note its calls.
 
-    ``random`` has a fixed seed, so that tests which draw their inputs draw the same ones in every run.
+    ``random`` has a fixed seed, so that modules and tests which draw their inputs draw the same ones in every run.
     """
     settings, *command = arguments
     recorder = Recorder(json.loads(settings))

@@ -292,6 +292,58 @@ def test_tests_that_draw_their_inputs_draw_the_same_ones_every_time(tmp_path):
     assert seen[0] == seen[1] != []
 
 
+def test_what_a_test_draws_does_not_hang_on_the_one_before(tmp_path):
+    """Threads of one test that draw as often as time lets them would change what all later tests are given."""
+    text = """\
+import random, sys
+import pkg.mod
+def test_one():
+    for _ in range(int(sys.argv[1])):
+        random.random()
+def test_two():
+    pkg.mod.nothing(random.random())
+test_one(); test_two()
+"""
+    seen = []
+    for drawn in ("1", "7"):
+        tree = project(tmp_path / drawn, tests=text)
+        run(tree, "tests/test_m.py", drawn)
+        seen.append([one.calls for one in traced(tree).functions])
+    assert seen[0] == seen[1] != []
+
+
+CROWD = """\
+import os, sys, threading
+import pkg.mod
+sys.setswitchinterval(1e-6)
+start = threading.Barrier(8)
+def work():
+    start.wait()
+    for number in range(40):
+        getattr(pkg.mod, f"f{number}")(number)
+threads = [threading.Thread(target=work) for _ in range(8)]
+for one in threads: one.start()
+for _ in range(3):
+    if os.fork() == 0: pkg.mod.f0(-1); os._exit(0)
+    assert os.wait()[1] == 0
+for one in threads: one.join()
+"""
+
+
+@pytest.mark.parametrize("version", [one for one in sorted(PYTHONS) if one not in ("3.9", "3.10")])
+def test_threads_that_meet_functions_at_once_lose_and_mix_none(tmp_path, version):
+    functions = "".join(f"def f{number}(x): return x + {number}\n" for number in range(40))
+    tree = project(tmp_path, functions, CROWD)
+    done = run(tree, "-m", "tests.test_m", python=PYTHONS[version])
+    assert done.returncode == 0, done.stderr
+    trace = traced(tree)
+    assert sorted(one.qualname for one in trace.functions) == sorted(f"f{number}" for number in range(40))
+    for one in trace.functions:
+        number = int(one.qualname[1:])
+        assert one.looked == 8, one.qualname
+        assert calls(one) == [({"x": str(number)}, str(2 * number))]
+
+
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "os.abort()"])
 def test_what_was_noted_stays_when_the_run_is_killed(tmp_path, end):
     tree = project(tmp_path, tests=f"import os\nimport pkg.mod\npkg.mod.nothing(1)\n{end}\n")
