@@ -55,9 +55,10 @@ class Journal(Observer):
         """Inputs are being listed; written with the first beat, since a short listing may yet refuse the inputs."""
         self._put({"stage": LIST, "state": RUNNING, "since": now(), "done": 0, "total": 0})
 
-    def kept(self, label: str) -> None:
+    def kept(self, watch: Watch) -> None:
         """A stage was finished before."""
-        self._enter({"stage": label, "state": "kept", "since": now(), "done": 0, "total": 0})
+        whole = {"done": watch.total, "total": watch.total}
+        self._enter({"stage": watch.label, "state": "kept", "since": now(), **whole})
 
     def began(self, watch: Watch) -> None:
         """A stage is under way."""

@@ -37,9 +37,9 @@ class Log(Observer):
         """Inputs are being listed."""
         self.say("inputs_listing")
 
-    def kept(self, label: str) -> None:
+    def kept(self, watch: Watch) -> None:
         """A stage was finished before."""
-        self.say("stage_kept", stage=label)
+        self.say("stage_kept", stage=watch.label)
 
     def began(self, watch: Watch) -> None:
         """A stage is under way; parts of an earlier job are not told again."""

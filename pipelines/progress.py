@@ -45,7 +45,7 @@ class Observer:
     def listing(self) -> None:
         """Inputs are being listed."""
 
-    def kept(self, label: str) -> None:
+    def kept(self, watch: Watch) -> None:
         """A stage was finished before."""
 
     def began(self, watch: Watch) -> None:
@@ -90,11 +90,11 @@ class Display:
             observer.ended(watch, seconds)
         self._finished(watch.label, seconds)
 
-    def kept(self, label: str) -> None:
+    def kept(self, watch: Watch) -> None:
         """Say that a stage was finished before."""
-        self.note(f"[dim]· {label:<9} done before[/dim]")
+        self.note(f"[dim]· {watch.label:<9} done before[/dim]")
         for observer in self.observers:
-            observer.kept(label)
+            observer.kept(watch)
 
     @contextmanager
     def _displayed(self, watch: Watch) -> Iterator[None]:
@@ -205,7 +205,7 @@ class StageRunner:
     def run(self, stage: Stage, watch: Watch, work: Callable[[], object]) -> dict[str, Any]:
         """Run one stage; returns what to log."""
         if stage.finished():
-            self.display.kept(watch.label)
+            self.display.kept(watch)
             return {"stage": watch.label, "seconds": 0.0, "skipped": True}
         self.place.remove(self.manifest)
         started = time.monotonic()

@@ -38,9 +38,9 @@ class Ticker(Observer):
         """Inputs are being listed."""
         self._say("list", "running", None, None)
 
-    def kept(self, label: str) -> None:
+    def kept(self, watch: Watch) -> None:
         """A stage was finished before."""
-        self._say(label, "kept", None, None)
+        self._say(watch.label, "kept", watch.total, watch.total)
 
     def began(self, watch: Watch) -> None:
         """A stage is under way."""

@@ -31,9 +31,10 @@ class Tracing(Observer):
     _span: Any = None
     _counters: dict[str, Any] = field(default_factory=dict)
 
-    def kept(self, label: str) -> None:
+    def kept(self, watch: Watch) -> None:
         """A stage was finished before: a span without length."""
-        self.tracer.start_span(label, attributes={"thresher.stage": label, "thresher.kept": True}).end()
+        said = {"thresher.stage": watch.label, "thresher.kept": True}
+        self.tracer.start_span(watch.label, attributes=said).end()
 
     def began(self, watch: Watch) -> None:
         """A stage is under way."""

@@ -55,7 +55,7 @@ def test_an_older_journal_stays_when_a_command_is_refused(root):
 def test_a_finished_job(root):
     with journal(root, COMMAND) as kept:
         kept.listing()
-        kept.kept("ingest")
+        kept.kept(watch(root, "ingest"))
         kept.began(watch(root))
         under_way = noted(root)
         kept.moved(watch(root), 3)
@@ -65,7 +65,7 @@ def test_a_finished_job(root):
     found = noted(root)
     assert (found["state"], found["error"]) == ("finished", None)
     assert [(one["stage"], one["state"], one["done"]) for one in found["stages"]] == [
-        ("list", "finished", 0), ("ingest", "kept", 0), ("measure", "finished", 4),
+        ("list", "finished", 0), ("ingest", "kept", 4), ("measure", "finished", 4),
     ]  # fmt: skip
     assert found["stages"][-1]["folder"] == "facts"
 
@@ -128,7 +128,7 @@ def test_it_beats_between_the_stages(root):
 
 def test_a_storage_that_fails_does_not_stop_the_end_of_a_job(root, monkeypatch):
     kept = Journal(root, COMMAND)
-    kept.kept("ingest")
+    kept.kept(watch(root, "ingest"))
 
     def broken(*_args):
         raise OSError("503")

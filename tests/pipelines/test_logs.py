@@ -56,7 +56,7 @@ def test_an_error_says_no_login():
 def test_a_stage_without_files(stage):
     log, watch = Log(io.StringIO()), Watch("list", lambda: 0, 0)
     log.listing()
-    log.kept("ingest")
+    log.kept(Watch("ingest", lambda: 2, 2))
     log.moved(watch, 0)
     log.ended(watch, 0.1)
     assert [one["event"] for one in lines(log)] == ["inputs_listing", "stage_kept", "stage_finished"]

@@ -12,6 +12,7 @@ from pipelines.ticker import FIELDS, Ticker
 from tests.pipelines.building import ROOT
 
 WATCH = Watch("measure", lambda: 0, 10)
+DONE = Watch("ingest", lambda: 3, 3)
 
 
 def told(*turns) -> list[dict]:
@@ -33,7 +34,7 @@ def fits(line: dict) -> None:
 
 def test_a_stage_from_its_beginning_to_its_end():
     lines = told(
-        (0, "listing"), (0, "kept", "ingest"), (5, "began", WATCH), (6, "moved", WATCH, 0), (9, "moved", WATCH, 4),
+        (0, "listing"), (0, "kept", DONE), (5, "began", WATCH), (6, "moved", WATCH, 0), (9, "moved", WATCH, 4),
         (12, "ended", WATCH, 7.0),
     )  # fmt: skip
     for line in lines:
@@ -46,7 +47,7 @@ def test_a_stage_from_its_beginning_to_its_end():
         "running",
         "finished",
     ]
-    assert [line["done"] for line in lines] == [None, None, 0, 0, 4, 10]
+    assert [line["done"] for line in lines] == [None, 3, 0, 0, 4, 10]
     assert lines[3]["rate"] is None
     assert (lines[4]["rate"], lines[4]["eta"], lines[4]["seconds"]) == (1.0, 6.0, 4.0)
     assert (lines[5]["rate"], lines[5]["eta"]) == (pytest.approx(10 / 7, abs=0.001), 0.0)

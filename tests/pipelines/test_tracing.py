@@ -104,7 +104,7 @@ def test_without_the_packages_one_line_says_so(monkeypatch, capsys):
 def test_a_collector_gets_a_span_per_stage_and_the_figures(collector, tmp_path):
     watch = finished_stage(tmp_path)
     with tracing(COMMAND) as [traces]:
-        traces.kept("ingest")
+        traces.kept(Watch("ingest", lambda: 1, 1))
         traces.began(watch)
         traces.ended(watch, 1.0)
     spans, sums = received(collector)
