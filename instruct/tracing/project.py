@@ -38,10 +38,13 @@ _TRACER = "thresher/tracer.py"
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "HOME": "/tmp", "TZ": "UTC",
     "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "CI": "true", "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",
+    "MALLOC_ARENA_MAX": "1",
 }  # fmt: skip
 _PYTEST = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist",
            "-o", "addopts=", "-o", "filterwarnings=", "-o", "required_plugins=")  # fmt: skip
-_SUMMARY = re.compile(r"\d+ (?:passed|failed|error|skipped)[^\n]*|Ran \d+ tests?")
+_SUMMARY = re.compile(
+    r"\d+ (?:passed|failed|error|skipped)[^\n]*|Ran \d+ tests?(?: in [^\n]*\s+FAILED \([^)\n]*\))?"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class TraceConfig:
         calls: distinct calls that are noted of each function, the first ones.
         patience: calls of a function that are looked at for them.
         trace_mb: largest trace of one command.
-        wall_s, memory_mb, processes, disk_mb: limits of each test command.
+        wall_s, memory_mb, processes, disk_mb: limits of each test command. Threads count as processes: tests of locks
+            start dozens at once, and one that cannot start would change what is noted.
         replay_s: seconds of processor time for all calls of one function in one replay. Generous, and of time on the
             clock three times as much: what ends near a limit would not be the same in every run.
         problem: what is asked of a problem.
@@ -68,7 +72,7 @@ class TraceConfig:
     trace_mb: int = 32
     wall_s: float = 300.0
     memory_mb: int = 2_048
-    processes: int = 64
+    processes: int = 256
     disk_mb: int = 256
     replay_s: float = 20.0
     problem: ProblemConfig = field(default_factory=ProblemConfig)
@@ -251,9 +255,9 @@ def _settings(tree: Path, name: str, config: TraceConfig) -> dict[str, object]:
 
 
 def _outcome(ran: Ran) -> str:
-    """The last line in which a test runner counts its tests, without its time."""
+    """What a test runner counts in the end, without its time."""
     found = _SUMMARY.findall(ran.stdout) or _SUMMARY.findall(ran.stderr)
     if not found:
         said = (ran.stderr.strip() or ran.stdout.strip()).split("\n")[-1]
         return f"no tests counted: {said[:200]}" if said else "no tests counted"
-    return re.sub(r" in [\d.]+s.*", "", found[-1]).strip(" =")[:200]
+    return " ".join(re.sub(r" in [\d.]+s.*", "", found[-1]).split()).strip(" =")[:200]

@@ -278,6 +278,33 @@ def test_a_project_of_github_actions_with_unittest_on_every_interpreter(tmp_path
     assert seen[0]["tests"].to_pylist() == [["assert candidate(1) == 2", "assert candidate(1, 3) == 4"]]
 
 
+THREADS = """\
+import threading, unittest, words
+class T(unittest.TestCase):
+    def test_crowd(self):
+        start = threading.Barrier(106)
+        def work(at):
+            start.wait()
+            words.add(at % 5)
+        crowd = [threading.Thread(target=work, args=(at,)) for at in range(105)]
+        for one in crowd: one.start()
+        start.wait()
+        for one in crowd: one.join()
+    def test_that_fails(self):
+        self.assertEqual(words.add(1), 5)
+"""
+
+
+def test_a_crowd_of_threads_starts_and_failures_are_told(tmp_path, sandbox):
+    write(tmp_path, {
+        ".github/workflows/ci.yml": "jobs:\n  a:\n    steps:\n      - run: python -m unittest discover -s tests\n",
+        "words.py": "def add(a, b=1):\n    'Sum.'\n    return a + b\n", "tests/test_w.py": THREADS,
+    })  # fmt: skip
+    made = traced(tmp_path, sandbox)
+    assert made.runs[0].outcome == "Ran 2 tests FAILED (failures=1)"
+    assert len(made.problems["tests"].to_pylist()[0]) == 5
+
+
 FORGED = (
     '{"kind":"function","id":900,"file":"mod.py","name":"f","line":1,"why":""}\\n'
     '{"kind":"call","id":900,"args":"{\\\\"x\\\\":\\\\"1\\\\"}","value":"\\\'owned\\\'"}\\n'
