@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -88,42 +89,39 @@ class Mounts:
 
     def __init__(self, *interpreters: Interpreter) -> None:
         visible = dict.fromkeys(path for each in interpreters for path in each.visible)
-        self.binds: list[tuple[str, str, bool]] = [(path, path, False) for path in visible]
+        self.binds: list[tuple[str, str]] = [(path, path) for path in visible]
         self.arguments: list[str] = []
         for path in dict.fromkeys(path for each in interpreters for path in each.hidden):
             self.arguments += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
         for name in _DEVICES:
             self.arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
 
-    def bind(self, source: Path | str, target: str, *, writable: bool = False) -> None:
-        """Show a file or directory of the host inside, read-only unless ``writable``."""
-        self.binds.append((os.path.realpath(source), target, writable))
+    def bind(self, source: Path | str, target: str) -> None:
+        """Show a file or directory of the host inside, read-only."""
+        self.binds.append((os.path.realpath(source), target))
 
     def command(self, program: Sequence[str], *, seccomp: int) -> list[str]:
         """The whole command line; as root it first becomes an unprivileged user that can reach the bound files."""
+        wrap, sources = bubblewrap(), [source for source, _ in self.binds]
         if os.geteuid() != 0:
-            return self._inner(bubblewrap(), [source for source, _, _ in self.binds], program, seccomp)
-        return self._from_root(program, seccomp)
+            return self._inner(wrap, sources, program, seccomp)
+        if all(map(open_to_all, [*_own(wrap), *sources])):
+            return [*_dropped(), *self._inner(wrap, sources, program, seccomp)]
+        return self._staged(wrap, program, seccomp)
 
     def _inner(self, wrap: str, sources: Sequence[str], program: Sequence[str], seccomp: int) -> list[str]:
         command = [wrap, *_NAMESPACES, "--seccomp", str(seccomp)]
-        for source, (_, target, writable) in zip(sources, self.binds, strict=True):
-            command += ["--bind" if writable else "--ro-bind", source, target]
+        for source, (_, target) in zip(sources, self.binds, strict=True):
+            command += ["--ro-bind", source, target]
         return [*command, *self.arguments, "--remount-ro", "/", "--chdir", "/tmp", "--", *program]
 
-    def _from_root(self, program: Sequence[str], seccomp: int) -> list[str]:
+    def _staged(self, wrap: str, program: Sequence[str], seccomp: int) -> list[str]:
         """Root stages what is bound in a mount namespace of its own, since a directory such as /root lets nobody in."""
-        setpriv, wrap = shutil.which("setpriv"), bubblewrap()
-        if setpriv is None:
-            raise EnvironmentProblem(
-                "root needs setpriv to become an unprivileged user", hint="install util-linux"
-            )
-        user = str(nobody())
         outer = [wrap, "--dev-bind", "/", "/", "--perms", "0755", "--tmpfs", _STAGE, "--die-with-parent"]
         staged = []
-        for ix, (source, _, writable) in enumerate(self.binds):
+        for ix, (source, _) in enumerate(self.binds):
             staged.append(f"{_STAGE}/{ix}")
-            outer += ["--bind" if writable else "--ro-bind", source, staged[-1]]
+            outer += ["--ro-bind", source, staged[-1]]
         outer += [
             "--perms",
             "0755",
@@ -134,14 +132,46 @@ class Mounts:
             "--dir",
             f"{_STAGE}/wrap/program",
         ]
-        package = Path(wrap).parent.parent
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.is_dir():
-            outer += ["--ro-bind", str(libraries), f"{_STAGE}/wrap/{libraries.name}"]
+        for libraries in _own(wrap)[1:]:
+            outer += ["--ro-bind", libraries, f"{_STAGE}/wrap/{Path(libraries).name}"]
         outer += ["--ro-bind", str(Path(wrap).parent), f"{_STAGE}/wrap/program/bin"]
-        drop = [setpriv, "--reuid", user, "--regid", user, "--clear-groups", "--"]
         inner = f"{_STAGE}/wrap/program/bin/{Path(wrap).name}"
-        return [*outer, "--", *drop, *self._inner(inner, staged, program, seccomp)]
+        return [*outer, "--", *_dropped(), *self._inner(inner, staged, program, seccomp)]
+
+
+def open_to_all(path: str) -> bool:
+    """Whether every user can read a file or directory, and pass all directories on the way to it.
+
+    >>> open_to_all("/"), open_to_all("/nothing/like/this")
+    (True, False)
+    """
+    places = dict.fromkeys((path, os.path.realpath(path)))
+    try:
+        modes = [os.stat(place).st_mode for place in places]
+        above = [parent.stat().st_mode for place in places for parent in Path(place).parents]
+    except OSError:
+        return False
+    whole = [stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0) for mode in modes]
+    read = all(mode & wanted == wanted for mode, wanted in zip(modes, whole, strict=True))
+    return read and all(mode & stat.S_IXOTH for mode in above)
+
+
+def _own(wrap: str) -> list[str]:
+    """A bubblewrap's program, and where it is a package's, the folder of its libraries."""
+    package = Path(wrap).parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    return [wrap, *([str(libraries)] if libraries.is_dir() else [])]
+
+
+def _dropped() -> list[str]:
+    """The words before a command by which root becomes an unprivileged user."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise EnvironmentProblem(
+            "root needs setpriv to become an unprivileged user", hint="install util-linux"
+        )
+    user = str(nobody())
+    return [setpriv, "--reuid", user, "--regid", user, "--clear-groups", "--"]
 
 
 def start(

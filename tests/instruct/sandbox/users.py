@@ -1,4 +1,4 @@
-"""Commands as an ordinary user, when the tests run as root."""
+"""Commands as other users than the tests' own, which may be root: an ordinary one, and root of open folders."""
 
 from __future__ import annotations
 
@@ -15,14 +15,27 @@ USER = "54321"
 
 
 def as_ordinary_user(*words: str) -> list[str] | str:
-    """This interpreter with ``words``, as nobody in particular; or why that cannot be done.
+    """This interpreter with ``words``, as nobody in particular; or why that cannot be done."""
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() != 0 or setpriv is None:
+        return "only root can become another user, with setpriv"
+    drop = [setpriv, "--reuid", USER, "--regid", USER, "--clear-groups", "--"]
+    return [*_opened(), *drop, sys.executable, *words]
+
+
+def as_root_of_open_folders(*words: str) -> list[str] | str:
+    """This interpreter with ``words``, as root where everybody can reach it; or why that cannot be done."""
+    if os.geteuid() != 0:
+        return "the tests do not run as root"
+    return [*_opened(), sys.executable, *words]
+
+
+def _opened() -> list[str]:
+    """The words before a command for which no folder is closed that it needs.
 
     Directories that let nobody in, such as /root, are covered in a mount namespace, and what Python needs of them is
     shown there again: this interpreter, its packages and this checkout.
     """
-    setpriv = shutil.which("setpriv")
-    if os.geteuid() != 0 or setpriv is None:
-        return "only root can become another user, with setpriv"
     needed = sorted({Path(sys.base_prefix), Path(sys.prefix), ROOT, *_packages()})
     closed = {top for path in needed if (top := _closed(path)) is not None}
     command = [bubblewrap(), "--dev-bind", "/", "/"]
@@ -36,8 +49,7 @@ def as_ordinary_user(*words: str) -> list[str] | str:
             ):
                 command += ["--perms", "0755", "--dir", str(parent)]
             command += ["--ro-bind", str(path), str(path)]
-    command += ["--chdir", str(ROOT), "--", setpriv, "--reuid", USER, "--regid", USER, "--clear-groups", "--"]
-    return [*command, sys.executable, *words]
+    return [*command, "--chdir", str(ROOT), "--"]
 
 
 def _packages() -> list[Path]:
