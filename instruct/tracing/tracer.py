@@ -102,7 +102,7 @@ def _complex(value: complex) -> str:
     parts = (value.real, value.imag)
     if any(part - part != 0 or repr(part) == "-0.0" for part in parts):
         raise NotPlain("complex")
-    return repr(value)
+    return f"(0{value!r})" if value.real == 0 > value.imag else repr(value)
 
 
 _SCALARS: dict[type, Any] = {

@@ -13,11 +13,13 @@ from instruct.tracing.records import read_literal
 from instruct.tracing.replay import exactly
 from instruct.tracing.tracer import BITS, CHARS, DEPTH, NODES, NotPlain, literal
 
+COMPLEX = st.builds(complex, *[st.floats(allow_nan=False, allow_infinity=False).map(lambda x: x + 0.0)] * 2)
 SCALARS = (
     st.none()
     | st.booleans()
     | st.integers(-(2**200), 2**200)
     | st.floats(allow_nan=False)
+    | COMPLEX
     | st.text(max_size=20)
     | st.binary(max_size=20)
 )
@@ -40,6 +42,8 @@ def same(one, other):
         return False
     if isinstance(one, float):
         return one == other and math.copysign(1, one) == math.copysign(1, other)
+    if isinstance(one, complex):
+        return same(one.real, other.real) and same(one.imag, other.imag)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, set):
@@ -221,7 +225,21 @@ def test_any_other_text_is_no_literal(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["1e999", "-1e999", "-0.0", "set()", "{1, 2}", "(1+2j)", "(1,)", "'\\ud800'", "b'\\x00'"]
+    "text",
+    [
+        "1e999",
+        "-1e999",
+        "-0.0",
+        "set()",
+        "{1, 2}",
+        "(1+2j)",
+        "(1,)",
+        "1j",
+        "(0-1j)",
+        "(-1-1j)",
+        "'\\ud800'",
+        "b'\\x00'",
+    ],
 )
 def test_the_odd_ones_are_literals(text):
     assert literal(read_literal(text)) == text
