@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import unicodedata
 from dataclasses import dataclass
 
 from instruct.tracing.records import Noted, read_literal
@@ -121,7 +122,11 @@ def _defaults(spec: ast.arguments) -> dict[str, str]:
 
 
 def _keywords(more: dict[object, object], names: set[str]) -> bool:
-    return all(
-        type(name) is str and name.isidentifier() and not keyword.iskeyword(name) and name not in names
-        for name in more
-    )
+    return all(type(name) is str and _writable(name) and name not in names for name in more)
+
+
+def _writable(name: str) -> bool:
+    """Whether source code can give an argument this very name: the parser puts identifiers in their normal form."""
+    if not name.isidentifier() or keyword.iskeyword(name) or name == "__debug__":
+        return False
+    return unicodedata.is_normalized("NFKC", name)

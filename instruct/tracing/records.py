@@ -196,11 +196,15 @@ def _key(one: Traced) -> tuple[str, str, int]:
 
 def _merged(functions: Iterable[Traced]) -> tuple[Traced, ...]:
     """A module that is imported twice has two code objects of one function: their calls are put together."""
-    found: dict[tuple[str, str, int], Traced] = {}
+    found: dict[tuple[str, str, int], list[Traced]] = {}
     for one in functions:
-        key = _key(one)
-        known = found.get(key, replace(one, calls=(), looked=0, refused=0))
-        calls = tuple(dict.fromkeys(known.calls + one.calls))
-        looked, refused = known.looked + one.looked, known.refused + one.refused
-        found[key] = replace(known, calls=calls, looked=looked, refused=refused)
-    return tuple(found.values())
+        found.setdefault(_key(one), []).append(one)
+    return tuple(
+        replace(
+            same[0],
+            calls=tuple(dict.fromkeys(call for one in same for call in one.calls)),
+            looked=sum(one.looked for one in same),
+            refused=sum(one.refused for one in same),
+        )
+        for same in found.values()
+    )

@@ -241,9 +241,10 @@ class Recorder:
     def fail(self, frame_id: int, error: Any) -> None:
         """A function that is noted raised, or was left by an exception."""
         seen, text = self.pending.pop(frame_id)
-        name = type(error).__name__ if error is not None else "Exception"
+        name = _NAME_OF(type(error)) if error is not None else ""
         seen.notes += 1
-        self.write({"kind": "call", "id": seen.number, "args": text, "raised": str(name)[:80]})
+        told = name[:80] if name.isidentifier() else "Exception"
+        self.write({"kind": "call", "id": seen.number, "args": text, "raised": told})
 
     def listen(self) -> None:
         """Begin, and write the counts when the interpreter ends. A forked child notes nothing."""
@@ -379,6 +380,7 @@ def _defaults(function: Any) -> dict[str, Any]:
     }
 
 
+_NAME_OF = type.__dict__["__name__"].__get__
 _FUNCTION, _CACHED = type(_defaults), type(functools.lru_cache(_defaults))
 
 
