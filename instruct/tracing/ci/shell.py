@@ -15,8 +15,13 @@ __all__ = ["Line", "at_root", "read_line"]
 CHARS = 2_000
 _ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
 _PYTHON = re.compile(r"(?:.*[/\\])?(?:python|pypy)[\d.]*(?:\.exe)?|\{env_?python\}|\{envpython\}|py")
+_PIP = re.compile(r"pip[\d.]*")
 _SUBSTITUTION = re.compile(r"\$\{\{.*?\}\}")
 _POSARGS = re.compile(r"\{posargs(?::((?:[^{}]|\{[^{}]*\})*))?\}")
+_BESIDE = re.compile(
+    r"""('[^']*'|"(?:\\.|[^"\\])*")|(?<![^\s;&|()])(?:\#.*|[\d&]?>{1,2}\s*(?:&\d|[^\s;&|<>]+))"""
+)
+"""What is quoted, and else a comment, or where a command's output goes."""
 _HERE = re.compile(r"\{(?:toxinidir|tox_root|env_site_packages_dir|envsitepackagesdir)\}/?")
 _PREFIXES = ("poetry run", "pipenv run", "uv run", "pdm run", "hatch run", "rye run", "xvfb-run", "time", "env", "sudo",
              "command", "exec", "-")  # fmt: skip
@@ -33,6 +38,8 @@ _PIP_WITH_VALUE = frozenset({"-e", "--editable", "-t", "--target", "--prefix", "
                              "--src", "--log", "--timeout", "--retries", "--proxy", "--python-version"})  # fmt: skip
 _PLACES = ("-url", "-links")
 """Ends of pip's options that say where packages are: their values are no requirements."""
+_REQUIREMENTS = re.compile(r"-r|--requirement(?:=|$)")
+_NEED = re.compile(r"[A-Za-z0-9][\w.\-]*\s*(?:\[|[<>=!~;]|$)")
 _PYTEST = (
     "-k",
     "-m",
@@ -44,6 +51,8 @@ _PYTEST = (
     "--doctest-glob",
 )
 _UNITTEST = ("-s", "-p", "-t", "-k", "--start-directory", "--pattern", "--top-level-directory")
+_TELLING = frozenset({"--version", "-V", "--help", "-h", "--collect-only", "--co"})
+"""Options with which a test runner runs nothing."""
 _RUNNERS = {"pytest": "pytest", "py.test": "pytest", "nosetests": "pytest", "nose2": "pytest", "unittest": "unittest",
             "nose": "pytest", "unittest2": "unittest", "trial": ""}  # fmt: skip
 _OTHERS = {
@@ -77,19 +86,19 @@ def read_line(text: str) -> list[Line]:
     if len(text) > CHARS:
         return [Line(why="a very long line")]
     text = _POSARGS.sub(lambda match: match[1] or "", _SUBSTITUTION.sub("", text))
-    text = at_root(text)
+    text = _BESIDE.sub(lambda match: match[1] or "", at_root(text))
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
+        lexer.whitespace_split, lexer.commenters = True, ""
         words = list(lexer)
     except ValueError:
         return [Line(why="quotes that do not close")]
     found: list[list[str]] = [[]]
     for word in words:
-        if set(word) <= set("();<>|&"):
-            found.append([])
-        else:
+        if not set(word) <= set("();<>|&"):
             found[-1].append(word)
+        elif word:
+            found.append([])
     return [_read(one) for one in found if one]
 
 
@@ -104,7 +113,7 @@ def _read(words: list[str]) -> Line:
         return Line(tox=True)
     if first in _RUNNERS:
         return _tests(_RUNNERS[first], rest)
-    if first in ("pip", "pip3"):
+    if _PIP.fullmatch(first):
         return _installs(rest)
     if _PYTHON.fullmatch(words[0]):
         return _python(rest)
@@ -152,7 +161,7 @@ def _python(rest: list[str]) -> Line:
     script = rest[0] if rest else ""
     if script.endswith("setup.py"):
         return Line(why="setup.py is not run")
-    if script.endswith(".py") and "test" in script and not script.startswith("/") and ".." not in script:
+    if script.endswith(".py") and "test" in script and _inside(script) and _known(script):
         return Line(argv=(script.removeprefix("./"),))
     return Line(why="no test command")
 
@@ -161,6 +170,8 @@ def _tests(runner: str, words: list[str]) -> Line:
     """Arguments of a test runner, without options that ask for plugins or write reports."""
     if not runner:
         return Line(why="a test runner that is not supported")
+    if _TELLING.intersection(words):
+        return Line(why="no test is run")
     allowed = _PYTEST if runner == "pytest" else _UNITTEST
     kept: list[str] = []
     left: list[str] = []
@@ -169,8 +180,8 @@ def _tests(runner: str, words: list[str]) -> Line:
         valued = name in _WITH_VALUE and not (name == "-s" and runner == "pytest")
         size = 2 if valued and not given and len(words) > 1 else 1
         option = words[0].startswith("-")
-        own = name in allowed if option else _inside(words[0])
-        own = own and not any("{" in word or "$" in word for word in words[:size])
+        own = name in allowed or not option
+        own = own and all(_known(word) and _inside(word) for word in (*words[:size], given))
         (kept if own else left).extend(words[:size])
         words = words[size:]
     if runner == "unittest" and not kept:
@@ -181,6 +192,11 @@ def _tests(runner: str, words: list[str]) -> Line:
 def at_root(path: str) -> str:
     """A path as it is seen from the project's folder: without tox's names of that folder."""
     return _HERE.sub("./", path)
+
+
+def _known(word: str) -> bool:
+    """Whether a word means what it says, and can be handed to a program."""
+    return word.isprintable() and "{" not in word and "$" not in word
 
 
 def _inside(path: str) -> bool:
@@ -195,12 +211,13 @@ def _installs(words: list[str]) -> Line:
     files: list[str] = []
     rest = iter(words[1:])
     for word in rest:
-        if word in ("-r", "--requirement", "-c", "--constraint"):
-            target = next(rest, "")
-            if word in ("-r", "--requirement") and _inside(target):
+        glued = _REQUIREMENTS.match(word)
+        if glued or word in ("-c", "--constraint"):
+            target = (glued and word[glued.end() :]) or next(rest, "")
+            if glued and _inside(target):
                 files.append(target)
         elif word in _PIP_WITH_VALUE or (word.startswith("--") and word.endswith(_PLACES)):
             next(rest, "")
-        elif re.match(r"[A-Za-z0-9][\w.\-]*(?:\[|[<>=!~;]|$)", word):
+        elif _NEED.match(word):
             needs.append(word)
     return Line(needs=tuple(needs), files=tuple(files))
