@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import ast
 import symtable
+import warnings
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -25,11 +28,11 @@ _SINGLE = frozenset(
 _FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
     """One top-level statement (of an import: one name of it)."""
 
-    node: ast.stmt = field(repr=False, compare=False)
+    node: ast.stmt = field(repr=False)
     text: str
     binds: frozenset[str]
     line: int
@@ -61,25 +64,34 @@ class Module:
         self.lines = self.source.split("\n")
         self.problem = ""
         try:
-            self.tree = ast.parse(self.source)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.tree = ast.parse(self.source)
         except _FAULTS:
             self.tree, self.problem = ast.Module([], []), "syntax"
         self.future = any(_is_future(node) and "annotations" in ast.unparse(node) for node in self.tree.body)
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        """Its top-level statements in order; imports name by name, ``__future__`` apart."""
-        return tuple(self._found())
+        """Its top-level statements in order; imports name by name, ``__future__`` apart.
+
+        A module that cannot be written down again, since it is nested too deep, has none, and a ``problem``.
+        """
+        try:
+            return tuple(self._found())
+        except _FAULTS:
+            self.problem = "syntax"
+            return ()
 
     def _found(self) -> Iterator[Statement]:
-        lines = [line for node in self.tree.body for line in {node.lineno, node.end_lineno}]
+        lines = Counter(line for node in self.tree.body for line in {node.lineno, node.end_lineno})
         for node in self.tree.body:
             if _is_future(node):
                 continue
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield from _imports(node)
             else:
-                alone = lines.count(node.lineno) == lines.count(node.end_lineno) == 1
+                alone = lines[node.lineno] == lines[node.end_lineno] == 1
                 text = self.text(node) if alone else ast.unparse(node)
                 yield Statement(node, text, frozenset(_bound(node)), node.lineno)
 
@@ -89,12 +101,25 @@ class Module:
 
     def binding(self, name: str) -> list[Statement]:
         """The statements that bind a name, in order."""
-        return [one for one in self.statements if name in one.binds]
+        return self._bindings.get(name, [])
+
+    @cached_property
+    def _bindings(self) -> dict[str, list[Statement]]:
+        found: dict[str, list[Statement]] = {}
+        for one in self.statements:
+            for name in one.binds:
+                found.setdefault(name, []).append(one)
+        return found
+
+    @cached_property
+    def places(self) -> dict[Statement, int]:
+        """Which one each statement is, from 0."""
+        return {one: at for at, one in enumerate(self.statements)}
 
     @property
     def star(self) -> bool:
         """Whether names come in by ``import *``."""
-        return any("*" in one.binds for one in self.statements)
+        return bool(self.binding("*"))
 
 
 def _is_future(node: ast.stmt) -> bool:
@@ -159,9 +184,10 @@ class Modules:
     def _opened(self, path: str) -> Module:
         try:
             place = (self.tree / path).resolve()
-            if place.is_relative_to(self.tree) and place.is_file() and place.stat().st_size <= SOURCE_BYTES:
+            inside = place.is_relative_to(self.tree) and _normal(path)
+            if inside and place.is_file() and place.stat().st_size <= SOURCE_BYTES:
                 return Module(path, place.read_bytes().decode())
-        except (OSError, *_FAULTS):
+        except (OSError, RuntimeError, *_FAULTS):
             pass
         found = Module(path, "")
         found.problem = "unreadable"
@@ -181,9 +207,16 @@ class Modules:
 
     def _file(self, stem: PurePosixPath) -> str | None:
         for name in (f"{stem}.py", f"{stem}/__init__.py"):
-            if (self.tree / name).is_file():
-                return PurePosixPath(name).as_posix()
+            with suppress(OSError):
+                if (self.tree / name).is_file():
+                    return PurePosixPath(name).as_posix()
         return None
+
+
+def _normal(path: str) -> bool:
+    """Whether a path is written in the one way that a file's path has."""
+    plain = PurePosixPath(path)
+    return plain.as_posix() == path and not plain.is_absolute() and ".." not in plain.parts
 
 
 def own_packages(tree: Path, bases: tuple[str, ...] = ("", "src")) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+import warnings
 from dataclasses import dataclass
 
 from instruct.tracing.modules import Module, Modules, Statement, first_line
@@ -64,7 +65,9 @@ def standalone(modules: Modules, path: str, name: str, *, chars: int = 8_000) ->
     ``path`` is the file's, relative to the tree; ``chars`` the longest program. Never raises for content.
     """
     try:
-        return _taken(modules, modules.module(path), name, chars)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _taken(modules, modules.module(path), name, chars)
     except _Lost as lost:
         return Standalone(name, reason=str(lost))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -96,6 +99,7 @@ class _Closure:
         self.taken: dict[str, dict[int, Statement]] = {}
         self.uses: dict[str, dict[str, None]] = {}
         self.bound: dict[str, tuple[str, str]] = {}
+        self.asked: dict[tuple[str, str], bool] = {}
         self.future = False
 
     def follow(self, module: Module, statement: Statement) -> None:
@@ -111,7 +115,7 @@ class _Closure:
     def _take(self, module: Module, statement: Statement) -> bool:
         """Add a statement; False when it is there already."""
         held = self.taken.setdefault(module.path, {})
-        place = module.statements.index(statement)
+        place = module.places[statement]
         if place in held:
             return False
         _check(statement)
@@ -125,14 +129,22 @@ class _Closure:
         return True
 
     def _bindings(self, module: Module, name: str) -> list[tuple[Module, Statement]]:
-        """The statements that bind a name that is read in a module."""
+        """The statements that bind a name that is read in a module; none where they were asked for before."""
         if name in _HERE:
             raise _Lost("module_state")
-        found: list[tuple[Module, Statement]] = []
-        for one in module.binding(name):
-            found += self._imported(module, one, name) if _is_import(one) else [(module, one)]
-        if not found and name not in _BUILTINS and name != _NAME:
+        place = (module.path, name)
+        if place in self.asked:
+            if not self.asked[place]:
+                raise _Lost("unresolved")
+            return []
+        self.asked[place] = False
+        bindings = module.binding(name)
+        if not bindings and name not in _BUILTINS and name != _NAME:
             raise _Lost("star_import" if module.star else "unresolved")
+        found: list[tuple[Module, Statement]] = []
+        for one in bindings:
+            found += self._imported(module, one, name) if _is_import(one) else [(module, one)]
+        self.asked[place] = True
         return found
 
     def _imported(self, module: Module, statement: Statement, name: str) -> list[tuple[Module, Statement]]:
