@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from collections.abc import Iterator
 from email.parser import HeaderParser
 from pathlib import Path
 
-from instruct.tracing.ci.project import toml_table
+from instruct.tracing.ci.project import ini, toml_table
 
 __all__ = ["distribution_files"]
 
@@ -37,11 +36,7 @@ def _told(tree: Path) -> Iterator[tuple[str | None, str | None]]:
     if isinstance(project, dict):
         name, version = project.get("name"), project.get("version")
         yield name if isinstance(name, str) else None, version if isinstance(version, str) else None
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(_text(tree, "setup.cfg"))
-    except (configparser.Error, ValueError):
-        return
+    parser = ini(_text(tree, "setup.cfg"))
     yield parser.get("metadata", "name", fallback=None), parser.get("metadata", "version", fallback=None)
 
 
@@ -49,7 +44,7 @@ def _text(tree: Path, name: str) -> str:
     place = tree / name
     try:
         if place.resolve().is_relative_to(tree) and place.is_file() and place.stat().st_size <= _BYTES:
-            return place.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+            return place.read_text(encoding="utf-8-sig", errors="replace")
+    except (OSError, RuntimeError):
         pass
     return ""

@@ -45,6 +45,7 @@ _PYTEST = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"
 _SUMMARY = re.compile(
     r"\d+ (?:passed|failed|error|skipped)[^\n]*|Ran \d+ tests?(?: in [^\n]*\s+FAILED \([^)\n]*\))?"
 )
+_SUMMARY = re.compile(r"(?<!\d)\d{1,9} (?:passed|failed|error|skipped)[^\n]*|Ran \d+ tests?")
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,16 @@ class TracedProject:
         return {
             "commands": [
                 {
-                    "command": " ".join(("python", *run.command.argv)),
-                    "from": f"{run.command.file}:{run.command.line}".removesuffix(":0"),
-                    "outcome": run.outcome,
+                    "command": _shown(" ".join(("python", *run.command.argv))),
+                    "from": _shown(f"{run.command.file}:{run.command.line}".removesuffix(":0")),
+                    "outcome": _shown(run.outcome),
                     "problem": run.problem,
                 }
                 for run in self.runs
             ],
-            "passed_over": [f"{one.file}:{one.line}: {one.text}: {one.why}" for one in self.plan.passed_over],
+            "passed_over": [
+                _shown(f"{one.file}:{one.line}: {one.text}: {one.why}") for one in self.plan.passed_over
+            ],
             "requirements": [one.name for one in self.plan.requirements],
             "missing": list(self.missing),
             "funnel": funnel(self.functions),
@@ -254,6 +257,11 @@ def _settings(tree: Path, name: str, config: TraceConfig) -> dict[str, object]:
     }
 
 
+def _shown(text: str) -> str:
+    """A text that can be written down: names of files and escapes in YAML may hold halves of characters."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _outcome(ran: Ran) -> str:
     """What a test runner counts in the end, without its time."""
     found = _SUMMARY.findall(ran.stdout) or _SUMMARY.findall(ran.stderr)
@@ -261,3 +269,6 @@ def _outcome(ran: Ran) -> str:
         said = (ran.stderr.strip() or ran.stdout.strip()).split("\n")[-1]
         return f"no tests counted: {said[:200]}" if said else "no tests counted"
     return " ".join(re.sub(r" in [\d.]+s.*", "", found[-1]).split()).strip(" =")[:200]
+    said = found[-1] if found else (ran.stderr.strip() or ran.stdout.strip()).split("\n")[-1]
+    told = re.sub(r" in [\d.]+s.*", "", said).strip(" =")[:200]
+    return told if found else f"no tests counted: {told}".removesuffix(": ")

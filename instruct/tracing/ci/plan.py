@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from instruct.tracing.ci.found import NEEDS, RUNS, Found
@@ -28,7 +28,8 @@ from instruct.tracing.ci.workflow import read_travis, read_workflow
 __all__ = ["Command", "PassedOver", "Plan", "Requirement", "read_plan"]
 
 FILE_BYTES = 128 << 10
-COMMANDS, WORKFLOWS = 4, 20
+COMMANDS, WORKFLOWS, FILES = 4, 20, 50
+_FACTOR = re.compile(r"^[\w{},.!\-]+:\s+")
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.\-]*[A-Za-z0-9])?")
 _OURS = frozenset(
     {"pytest", "pip", "setuptools", "wheel", "coverage", "pytest-cov", "tox", "build", "uv", "virtualenv"}
@@ -94,8 +95,8 @@ class _Tree:
         try:
             place = (self.tree / name).resolve()
             if place.is_relative_to(self.tree) and place.is_file() and place.stat().st_size <= FILE_BYTES:
-                return place.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
-        except (OSError, ValueError):
+                return place.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
+        except (OSError, ValueError, RuntimeError):
             pass
         return ""
 
@@ -160,8 +161,7 @@ def _sort(
     """Put each command of a line where it belongs."""
     for line in read_line(one.text):
         needs += [Found(NEEDS, text, one.file, one.line) for text in line.needs]
-        for name in line.files:
-            needs += read_requirements(files.text(name), name)
+        needs += [Found(NEEDS, f"-r {name}", one.file, one.line) for name in line.files]
         if line.argv:
             here.append(Command(line.argv, one.file, one.line, line.left_out))
         elif line.why or line.tox:
@@ -182,20 +182,22 @@ def _by_layout(files: _Tree) -> list[Command]:
 def _requirements(needs: list[Found], files: _Tree) -> Iterator[Requirement]:
     """Each distribution once, as it is first named; extras and groups of the project itself are read elsewhere."""
     met: set[str] = set()
-    for one in needs:
-        text = re.sub(r"^[\w{},.!\-]+:\s+", "", one.text)
-        if text.startswith("-r"):
-            place = at_root(text[2:].strip())
-            fresh = [
-                r
-                for r in _requirements(list(read_requirements(files.text(place), place)), files)
-                if r.name not in met
-            ]
-            met |= {r.name for r in fresh}
-            yield from fresh
-            continue
-        found = _NAME.match(text)
-        name = _normal(found[0]) if found and "://" not in text and "/" not in text else ""
+    for one in _expanded(needs, files):
+        found = _NAME.match(one.text)
+        name = _normal(found[0]) if found and "://" not in one.text and "/" not in one.text else ""
         if name and name not in met:
             met.add(name)
-            yield Requirement(name, text, one.file, one.line)
+            yield Requirement(name, one.text, one.file, one.line)
+
+
+def _expanded(needs: list[Found], files: _Tree) -> Iterator[Found]:
+    """Requirements without tox's factors, those of a file in its place; `FILES` files are read, each once."""
+    read: set[str] = set()
+    for one in needs:
+        text = _FACTOR.sub("", one.text)
+        place = at_root(text[2:].strip()) if text.startswith("-r") else ""
+        if not place:
+            yield replace(one, text=text)
+        elif place not in read and len(read) < FILES:
+            read.add(place)
+            yield from read_requirements(files.text(place), place)

@@ -10,6 +10,7 @@ from typing import Any
 from instruct.tracing.ci.found import NEEDS, RUNS, Found, line_of
 
 __all__ = [
+    "ini",
     "mentions_pytest",
     "read_project",
     "read_requirements",
@@ -18,6 +19,8 @@ __all__ = [
     "toml_table",
 ]
 
+LINE_CHARS = 2_000
+"""The parser of INI files needs time by the square of a line's length."""
 _TEST_EXTRAS = ("test", "tests", "testing", "dev")
 
 
@@ -27,6 +30,20 @@ def toml_table(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError):
         return {}
+
+
+def ini(text: str) -> configparser.RawConfigParser:
+    """An INI file; an empty one where it cannot be read. Lines of more than `LINE_CHARS` characters are left out.
+
+    >>> ini("[a]\\nb = 1")["a"]["b"]
+    '1'
+    """
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string("\n".join(line for line in text.split("\n") if len(line) <= LINE_CHARS))
+    except (configparser.Error, ValueError):
+        return configparser.RawConfigParser()
+    return parser
 
 
 def _at(table: Any, *names: str) -> Any:
@@ -77,11 +94,7 @@ def mentions_pytest(text: str, file: str) -> int:
 
 def read_setup_cfg(text: str, file: str) -> Iterator[Found]:
     """``install_requires``, ``tests_require`` and extras for tests: lines, or one line with semicolons between."""
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(text)
-    except (configparser.Error, ValueError):
-        return
+    parser = ini(text)
     places = [("options", "install_requires"), ("options", "tests_require")]
     places += [("options.extras_require", name) for name in _TEST_EXTRAS]
     for section, option in places:

@@ -9,10 +9,11 @@ from itertools import islice
 from typing import Any
 
 from instruct.tracing.ci.found import NEEDS, RUNS, Found, line_of
+from instruct.tracing.ci.project import ini
 
 __all__ = ["read_tox", "read_tox_table"]
 
-LINES, REFERENCES = 200, 50
+ENVIRONMENTS, LINES, REFERENCES = 50, 200, 50
 _FACTOR = re.compile(r"^[!\w{},.\-]+:\s+(?=\S)")
 _TESTS = re.compile(r"testenv(?::(?:py.*|test.*|unit.*))?")
 _REFERENCE = re.compile(r"\{\[([^\]{}]+)\]([\w-]+)\}")
@@ -21,18 +22,14 @@ _REFERENCE = re.compile(r"\{\[([^\]{}]+)\]([\w-]+)\}")
 def read_tox(text: str, file: str) -> Iterator[Found]:
     """What ``[testenv]`` and environments named ``py…``, ``test…`` or ``unit…`` run and need; nothing for no INI file.
 
+    Of very many environments the first `ENVIRONMENTS` are read.
+
     >>> found = read_tox("[testenv]\\ndeps = six\\ncommands =\\n  py311: pytest", "tox.ini")
     >>> [(one.kind, one.text, one.line) for one in found]
     [('needs', 'six', 2), ('runs', 'pytest', 4)]
     """
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(text)
-    except (configparser.Error, ValueError):
-        return
-    for section in parser.sections():
-        if not _TESTS.fullmatch(section):
-            continue
+    parser = ini(text)
+    for section in islice(filter(_TESTS.fullmatch, parser.sections()), ENVIRONMENTS):
         start = line_of(text, f"[{section}]")
         for option, kind in (("deps", NEEDS), ("commands", RUNS)):
             for line in islice(_lines(parser, section, option), LINES):
