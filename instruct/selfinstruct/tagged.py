@@ -141,13 +141,15 @@ def _read(tree: ast.Module, most: int, least: int) -> TaskTests:
 
 
 def _most_called(asserts: Sequence[ast.Assert], known: set[str]) -> str:
-    called = Counter(
-        inner.func.id
-        for node in asserts
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id not in known
-    )
+    """The function that most assertions call, each counted once; of several the first by name."""
+    called = Counter(name for node in asserts for name in _called(node) - known)
     return min(called, key=lambda name: (-called[name], name), default="")
+
+
+def _called(node: ast.Assert) -> set[str]:
+    """Names that an assertion calls and does not bind itself."""
+    calls = (inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return {call.id for call in calls if isinstance(call, ast.Name)} & unbound(node)
 
 
 def _bound(alias: ast.alias) -> str:

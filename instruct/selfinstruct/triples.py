@@ -158,8 +158,8 @@ def first_passing(
     """The first candidate of each question that passes all its tests, as `TRIPLE` rows (Code Llama, section 2.5).
 
     Samples are tried in order, and none behind the first that passes is run. A candidate with a problem counts as
-    tried, unrun. A triple with a chat tag in it is dropped: it could pose as a turn. Counts: rows per verdict,
-    programs that were run, and how many passed at which sample.
+    tried, unrun. A triple with a chat tag in it is dropped: it could pose as a turn. Counts: rows kept and dropped by
+    reason, and programs that were run.
     """
     tasks = [row for row in tested if row["dropped"] is None]
     samples: dict[str, list[Mapping[str, Any]]] = {row["id"]: [] for row in tasks}
