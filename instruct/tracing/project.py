@@ -43,9 +43,9 @@ _ENVIRONMENT = {
 _PYTEST = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist",
            "-o", "addopts=", "-o", "filterwarnings=", "-o", "required_plugins=")  # fmt: skip
 _SUMMARY = re.compile(
-    r"\d+ (?:passed|failed|error|skipped)[^\n]*|Ran \d+ tests?(?: in [^\n]*\s+FAILED \([^)\n]*\))?"
+    r"(?<!\d)\d{1,9} (?:passed|failed|error|skipped)[^\n]*"
+    r"|Ran \d{1,9} tests?(?: in [^\n]{1,40}\s{1,4}FAILED \([^)\n]{1,80}\))?"
 )
-_SUMMARY = re.compile(r"(?<!\d)\d{1,9} (?:passed|failed|error|skipped)[^\n]*|Ran \d+ tests?")
 
 
 @dataclass(frozen=True)
@@ -265,10 +265,6 @@ def _shown(text: str) -> str:
 def _outcome(ran: Ran) -> str:
     """What a test runner counts in the end, without its time."""
     found = _SUMMARY.findall(ran.stdout) or _SUMMARY.findall(ran.stderr)
-    if not found:
-        said = (ran.stderr.strip() or ran.stdout.strip()).split("\n")[-1]
-        return f"no tests counted: {said[:200]}" if said else "no tests counted"
-    return " ".join(re.sub(r" in [\d.]+s.*", "", found[-1]).split()).strip(" =")[:200]
     said = found[-1] if found else (ran.stderr.strip() or ran.stdout.strip()).split("\n")[-1]
-    told = re.sub(r" in [\d.]+s.*", "", said).strip(" =")[:200]
+    told = " ".join(re.sub(r" in [\d.]+s.*", "", said).split()).strip(" =")[:200]
     return told if found else f"no tests counted: {told}".removesuffix(": ")

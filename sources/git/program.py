@@ -121,6 +121,7 @@ def _feed(process: subprocess.Popen[bytes], blocks: Iterable[bytes]) -> bytes:
     try:
         for block in blocks:
             process.stdin.write(block)
+            process.stdin.flush()
         process.stdin.close()
     except BrokenPipeError:
         _close(process.stdin)
