@@ -28,7 +28,7 @@ def send(sock: socket.socket, value: object, deadline: float) -> None:
 
 
 def receive(sock: socket.socket, deadline: float, *, limit: int) -> Any:
-    """Receive one frame of plain data, of at most ``limit`` bytes.
+    """Receive one frame of plain data without sets and dicts, of at most ``limit`` bytes.
 
     Raises:
         TimeoutError: the deadline is over. OSError: the other end is closed. plain.Malformed: these are no plain data.
@@ -36,7 +36,7 @@ def receive(sock: socket.socket, deadline: float, *, limit: int) -> Any:
     length = int.from_bytes(_exactly(sock, 4, deadline), "big")
     if length > limit:
         raise plain.Malformed(f"a frame of {length} bytes, at most {limit}")
-    return plain.decode(_exactly(sock, length, deadline))
+    return plain.decode(_exactly(sock, length, deadline), hashing=False)
 
 
 def _exactly(sock: socket.socket, count: int, deadline: float) -> bytes:

@@ -131,7 +131,7 @@ def _calls(
                 returned.append(Returned(None, "not_plain", f"an argument is {error}", mutated=False))
                 continue
             answer = channel.receive(ours, deadline, limit=limits.output_bytes + (1 << 23))
-            returned.append(_returned(answer))
+            returned.append(_returned(answer, limits.output_bytes))
     except TimeoutError:
         return "timeout", "no answer in time"
     except (OSError, plain.Malformed):
@@ -139,13 +139,13 @@ def _calls(
     return "", ""
 
 
-def _returned(answer: object) -> Returned:
+def _returned(answer: object, limit: int) -> Returned:
     if type(answer) is not tuple or len(answer) != 4 or [type(part) for part in answer[:2]] != [str, str]:
         raise plain.Malformed("no answer")
     problem, error, after, value = answer
     if problem:
         return Returned(None, problem if problem in _PROBLEMS else "died", error[:200], mutated=False)
-    if type(value) is not bytes:
+    if type(value) is not bytes or len(value) > limit:
         raise plain.Malformed("no value")
     return Returned(plain.decode(value), "", "", mutated=after is not None)
 

@@ -19,6 +19,7 @@ _FLOAT = struct.Struct(">d")
 _COMPLEX = struct.Struct(">dd")
 _CONSTANTS: dict[bytes, object] = {b"N": None, b"T": True, b"F": False}
 _SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"S", frozenset: b"Z"}
+_HASHED = frozenset((b"S", b"Z", b"d"))
 
 
 class NotPlain(Exception):
@@ -103,14 +104,17 @@ def _scalar(value: Any, room: int) -> bytes:
     raise NotPlain(f"of type {kind.__name__}"[:80])
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, *, hashing: bool = True) -> Any:
     """The value that the bytes stand for; any bytes are safe to give.
 
+    Costs n² for n members of a set or keys of a dict whose hashes were made to collide: what may be large and comes
+    from the other side is read without ``hashing``, and holds neither.
+
     Raises:
-        Malformed: the bytes are not exactly one encoded value.
+        Malformed: the bytes are not exactly one encoded value, or hold what needs ``hashing``.
     """
     try:
-        value, end = _read(data, 0, DEPTH)
+        value, end = _read(data, 0, DEPTH, frozenset() if hashing else _HASHED)
     except (struct.error, TypeError, ValueError, MemoryError) as error:
         raise Malformed(f"not an encoded value: {error}") from None
     if end != len(data):
@@ -118,7 +122,7 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+def _read(data: bytes, at: int, depth: int, refused: frozenset[bytes]) -> tuple[Any, int]:
     if depth == 0:
         raise Malformed("nested too deep")
     tag, at = data[at : at + 1], at + 1
@@ -133,7 +137,9 @@ def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         raise Malformed("longer than its bytes")
     if tag in b"isb":
         return _sized(tag, data[at : at + count]), at + count
-    return _container(tag, count, data, at, depth)
+    if tag in refused:
+        raise Malformed("a set or a dict where none is expected")
+    return _container(tag, count, data, at, depth, refused)
 
 
 def _sized(tag: bytes, data: bytes) -> object:
@@ -142,18 +148,20 @@ def _sized(tag: bytes, data: bytes) -> object:
     return data.decode("utf-8", "surrogatepass") if tag == b"s" else data
 
 
-def _container(tag: bytes, count: int, data: bytes, at: int, depth: int) -> tuple[object, int]:
+def _container(
+    tag: bytes, count: int, data: bytes, at: int, depth: int, refused: frozenset[bytes]
+) -> tuple[object, int]:
     if tag == b"d":
         mapping = {}
         for _ in range(count):
-            key, at = _read(data, at, depth - 1)
-            mapping[key], at = _read(data, at, depth - 1)
+            key, at = _read(data, at, depth - 1, refused)
+            mapping[key], at = _read(data, at, depth - 1, refused)
         return mapping, at
     makers = {name: kind for kind, name in _SEQUENCES.items()}
     if tag not in makers:
         raise Malformed(f"unknown tag {tag!r}")
     items = []
     for _ in range(count):
-        item, at = _read(data, at, depth - 1)
+        item, at = _read(data, at, depth - 1, refused)
         items.append(item)
     return makers[tag](items), at
