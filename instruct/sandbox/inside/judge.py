@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_LOADED = frozenset(("", "exception", "memory", "syntax"))
+_CALLED = frozenset(("", "exception", "memory", "name_error", "not_plain"))
+
 
 class Gone(BaseException):
     """The candidate cannot answer: it ended, or it sent what is no answer."""
@@ -65,8 +68,7 @@ class Link:
             raise self.raised
         if problem:
             raise self._gone(problem, error)
-        if type(extra) is bytes:
-            _put_back((args, kwargs), plain.decode(extra))
+        _put_back((args, kwargs), extra)
         return value
 
     def _gone(self, problem: str, error: str) -> Gone:
@@ -76,14 +78,18 @@ class Link:
 
 def _parsed(reply: bytes) -> tuple[str, str, object, object]:
     head = plain.decode(reply)
-    if (
-        type(head) is not tuple
-        or [type(part) for part in head[:2]] != [str, str]
-        or type(head[-1]) is not bytes
-    ):
+    if type(head) is not tuple or len(head) != 4 or type(head[3]) is not bytes:
         raise plain.Malformed("no answer")
-    problem, error, extra, value = head
-    return problem, error, extra, plain.decode(value)
+    problem, error = _said(head[0], head[1], _CALLED)
+    extra = plain.decode(head[2]) if type(head[2]) is bytes else head[2]
+    return problem, error, extra, plain.decode(head[3])
+
+
+def _said(problem: object, error: object, known: frozenset[str]) -> tuple[str, str]:
+    """A program's own word of what went wrong: one of the known problems, and one short line."""
+    if type(problem) is not str or type(error) is not str or problem not in known:
+        raise plain.Malformed("no answer")
+    return problem, error[:200]
 
 
 def _exception(name: object, error: str) -> BaseException:
@@ -137,8 +143,7 @@ def _ready(link: Link) -> tuple[str, str]:
     """What the program said after it was loaded."""
     try:
         problem, error, functions, classes = plain.decode(frames.receive(link.fd, 1 << 20))
-        if type(problem) is not str or type(error) is not str:
-            raise plain.Malformed("no answer")
+        problem, error = _said(problem, error, _LOADED)
         link.functions = tuple(name for name in functions if type(name) is str)
         link.classes = frozenset(name for name in classes if type(name) is str)
     except (frames.Closed, plain.Malformed, TypeError, ValueError):

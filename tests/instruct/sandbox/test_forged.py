@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instruct.sandbox import Limits, Sandbox, channel
+from instruct.sandbox import Calls, Limits, Sandbox, Trial, channel
 from instruct.sandbox import sandbox as sandboxes
 from instruct.sandbox.inside import candidate, frames, judge, plain
 from instruct.sandbox.jobs import _returned
@@ -132,6 +132,48 @@ def test_what_is_written_in_part_is_written_on(data, sizes):
     assert bytes(written) == framed(data)
 
 
+FALSE = [
+    ("", "", b"N"), ("", "", None, b"N", b"N"), ("", b"N"), (b"N",), (), ["", "", None, b"N"], (1, "", None, b"N"),
+    ("passed", "", None, b"N"), ("syntax", "", None, b"N"), ("timeout", "", None, b"N"), ("x" * 9000, "", None, b"N"),
+    ("", None, None, b"N"), ("", "", b"l\0", b"N"), ("", "", b"", b"N"), ("", "", None, b""), ("", "", None, "N"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", FALSE)
+@pytest.mark.parametrize("test", ["try: f(1)\nexcept Exception: pass", "f(1)"])
+def test_no_test_takes_a_false_answer_for_an_exception_it_expects(answer, test):
+    ours, theirs = channel.pair()
+    with ours, theirs:
+        frames.send(theirs.fileno(), plain.encode(answer))
+        link = judge.Link(ours.fileno(), 1000)
+        assert judge._tried(test, {"f": link.proxy("f")}, link) == ("died", "the program ended")
+        assert judge._tried("f(1)", {"f": link.proxy("f")}, link) == ("died", "the program ended")
+
+
+@pytest.mark.parametrize(
+    ("said", "ready"),
+    [
+        (("", "", ["f"], ["A"]), ("", "")),
+        (("syntax", "x" * 999, [], []), ("syntax", "x" * 200)),
+        (("memory", "no", (), ()), ("memory", "no")),
+        (("not_plain", "", [], []), None),
+        (("assertion", "", [], []), None),
+        (("", "", None, []), None),
+        (("", "", []), None),
+        (("", 1, [], []), None),
+        ("four", None),
+        (None, None),
+    ],
+)
+def test_what_a_program_says_when_it_is_loaded(said, ready):
+    ours, theirs = channel.pair()
+    with ours, theirs:
+        frames.send(theirs.fileno(), plain.encode(said))
+        link = judge.Link(ours.fileno(), 1000)
+        assert judge._ready(link) == (ready or ("died", "the program ended while it was loaded"))
+        assert link.functions == (("f",) if ready == ("", "") else ())
+
+
 def test_names_that_a_program_claims_hide_neither_builtins_nor_the_setup():
     link = judge.Link(-1, 1000)
     link.functions = ("len", "AssertionError", "__builtins__", "__name__", "mine", "g", "not a name")
@@ -147,6 +189,28 @@ def test_names_that_a_program_claims_hide_neither_builtins_nor_the_setup():
         "not a name",
     ]
     assert judge._scope("1 / 0", "f", link)[:2] == ("setup", "ZeroDivisionError: division by zero")
+
+
+FORGER = """
+import os, time
+from inside import plain
+def f(x):
+    data = WHAT
+    for fd in range(3, 64):
+        try: os.write(fd, len(data).to_bytes(4, 'big'))
+        except OSError: continue
+        while data: data = data[os.write(fd, data):]
+        time.sleep(9)
+"""
+SET = "b'S' + (30000).to_bytes(4, 'big') + b''.join(plain.encode(k * (2**61 - 1)) for k in range(1, 30001))"
+
+
+def test_programs_that_speak_the_protocol_are_seen_through_at_once(sandbox):
+    three = FORGER.replace("WHAT", "plain.encode(('', '', b'N'))")
+    [verdict] = sandbox.judge([Trial(three, "f", ("try: f(1)\nexcept ValueError: pass", "assert f(1)"))])
+    assert (verdict.passed, verdict.reason) == ((False, False), "died")
+    [[returned]] = sandbox.call([Calls(FORGER.replace("WHAT", SET), "f", (((1,), {}),))])
+    assert (returned.value, returned.problem) == (None, "died")
 
 
 class Lies(Exception):
