@@ -22,11 +22,13 @@ def run(job: dict[str, object]) -> int:
 
 
 def compiles(code: str) -> bool:
-    """Whether the text is a Python program at all."""
+    """Whether the text is a Python program at all; one that needs more memory says so when it is run."""
     try:
         compile(code, "program.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, OverflowError):
         return False
+    except MemoryError:
+        return True
     return True
 
 

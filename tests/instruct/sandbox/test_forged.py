@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instruct.sandbox import Calls, Limits, Sandbox, Trial, channel
+from instruct.sandbox import Calls, Limits, Sandbox, Script, Trial, channel
 from instruct.sandbox import sandbox as sandboxes
-from instruct.sandbox.inside import candidate, frames, judge, plain
+from instruct.sandbox.inside import candidate, frames, judge, plain, script
 from instruct.sandbox.jobs import _returned
 from tests.instruct.sandbox.test_plain import VALUES
 
@@ -211,6 +211,37 @@ def test_programs_that_speak_the_protocol_are_seen_through_at_once(sandbox):
     assert (verdict.passed, verdict.reason) == ((False, False), "died")
     [[returned]] = sandbox.call([Calls(FORGER.replace("WHAT", SET), "f", (((1,), {}),))])
     assert (returned.value, returned.problem) == (None, "died")
+
+
+def test_a_script_that_is_too_deep_to_compile_says_that_it_needs_memory(sandbox):
+    [ran] = sandbox.run([Script("-" * 100_000 + "1")])
+    assert (ran.problem, ran.exit_code) == ("memory", 1)
+    assert ran.stderr.endswith("MemoryError\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "exits"),
+    [(None, 0), (0, 0), (3, 3), (256, 0), (-1, 255), (True, 1), (1 << 70, 0), ("no", 1), (2.5, 1), ((), 1)],
+)
+def test_exit_codes_are_those_of_python(code, exits, capsys):
+    assert script._exit_code(code) == exits
+    assert capsys.readouterr().err == ("" if isinstance(code, int | None) else f"{code}\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "compiles"),
+    [
+        ("", True),
+        ("x = 1", True),
+        ("x =", False),
+        ("x = '\0'", False),
+        ("'\ud800'", False),
+        ("(" * 300, False),
+    ],
+)
+def test_what_compiles(code, compiles):
+    assert script.compiles(code) is compiles
+    assert (candidate.load(code, types.ModuleType("m"))[0] == "syntax") is not compiles
 
 
 class Lies(Exception):
