@@ -81,7 +81,7 @@ def run_project(run: ProjectRun, limits: Limits) -> ProjectResult:
 
     Raises:
         EnvironmentProblem: programs cannot be isolated here. InputError: the tree is no directory, or a file of it
-        cannot be read. RecipeError: a name of a file is no relative path.
+        cannot be read. RecipeError: a name of a file is no relative path, or a command is empty.
     """
     problem = isolation_problem()
     if problem is not None:
@@ -89,8 +89,11 @@ def run_project(run: ProjectRun, limits: Limits) -> ProjectResult:
     if not run.tree.is_dir():
         raise InputError(f"{run.tree}: no such directory", hint="name a source tree")
     for name in (*run.files, *run.collect):
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or not name:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
             raise RecipeError(f"a project's file must be a relative path, got {name!r}")
+    if not all(run.commands):
+        raise RecipeError("a project's command must have at least the name of a program")
     with _packed(run.tree) as tree, tempfile.TemporaryDirectory() as extra:
         return _run(run, limits, tree, Path(extra))
 
