@@ -23,7 +23,7 @@ class Limits:
         output_kb: KiB of standard output, of standard error, and of one returned value.
 
     Raises:
-        RecipeError: a limit is not positive, or has no end.
+        RecipeError: a limit is not positive (processes: negative), or has no end.
     """
 
     wall_s: float = 3.0
@@ -39,8 +39,8 @@ class Limits:
                 raise RecipeError(
                     f"sandbox limit {name} must be positive and finite, got {getattr(self, name)}"
                 )
-        if self.processes < 0:
-            raise RecipeError(f"sandbox limit processes must be 0 or more, got {self.processes}")
+        if not 0 <= self.processes < math.inf:
+            raise RecipeError(f"sandbox limit processes must be 0 or more and finite, got {self.processes}")
 
     @property
     def output_bytes(self) -> int:
