@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -23,7 +24,10 @@ _VALUE = "Value"
 _NUMBER = re.compile(
     r"(-?[$€£]?|[$€£]-)((?:[0-9]{1,15}(?:,[0-9]{3}){0,5}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)(%?)"
 )
-_ERROR = re.compile(r"#(?:[A-Z][A-Z0-9_/]*|DIV/0)[!?]?")
+_ERROR = re.compile(
+    r"#(?:N/A|GETTING_DATA|NAME\?|(?:NULL|DIV/0|VALUE|REF|NUM|SPILL|CONNECT|BLOCKED|UNKNOWN|FIELD|CALC)!)"
+)
+"""What Excel shows of the errors that its function ERROR.TYPE numbers; a text such as ``#1`` or ``#todo`` is none."""
 
 
 def row_labels(rule: Rule, sheet: Sequence[Cells]) -> tuple[bool, ...] | None:
@@ -183,7 +187,7 @@ def _counted(cells: list[Any], *, repeated: bool) -> list[bool]:
 def _averaged(cells: list[Any], *, above: bool) -> list[bool]:
     numbers = [number_of(cell) for cell in cells]
     there = [number for number in numbers if number is not None]
-    mean = math.fsum(there) / len(there) if there else 0.0
+    mean = statistics.mean(there) if there else 0.0
     return [number is not None and (number > mean if above else number < mean) for number in numbers]
 
 

@@ -89,7 +89,8 @@ def print_rule(rule: Rule) -> str:
     """A rule as text, in one way only: names as in `CONDITIONS`, a comma and a space between arguments.
 
     Numbers have no needless zeros. Text stands as it is where the column is not named and it reads back as itself;
-    otherwise it is quoted, a quote inside doubled. ``parse_rule(print_rule(rule)).rule == rule`` for every rule.
+    otherwise it is quoted, a quote inside doubled. ``parse_rule(print_rule(rule)).rule == rule`` wherever the
+    text, in which ``9e99`` has a hundred digits, is no longer than the parser takes.
 
     >>> print_rule(Joined("NOT", (Condition("Top", 2, (Decimal("5.0"),)),)))
     'NOT(Top(c[2], 5))'
