@@ -8,6 +8,7 @@ from mined ones) and ``snippet``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def read_conala(path: Path, *, prefix: str = PYTHON) -> Iterator[pa.RecordBatch]
     """Pairs of a CoNaLa folder or file as batches of `PAIR`; ``nl`` is the rewritten intent.
 
     A line that is not JSON and an item that is no object are rows with a problem. `InputError` for a folder without
-    such files and a document that is no JSON array.
+    such files or with two of a split, and a document that is no JSON array.
     """
     files = conala_files(path)
     return pair_batches(row for file in files for row in _rows(file, prefix))
@@ -37,6 +38,9 @@ def conala_files(path: Path) -> list[Path]:
         return [path]
     inside = sorted(path.iterdir())
     found = [file for stem in _FILES for file in inside if file.is_file() and stem_of(file) == stem]
+    again = next((two for one, two in pairwise(found) if stem_of(one) == stem_of(two)), None)
+    if again:
+        raise InputError(f"{again}: there is another {stem_of(again)} beside it", hint="keep one of them")
     if not found:
         raise InputError(
             f"{path}: no CoNaLa files", hint=f"expected {', '.join(_FILES)} (.json, .jsonl, .gz)"

@@ -59,14 +59,16 @@ def pair_batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[pa.RecordBatch]:
 def checked_texts(values: Mapping[str, Any], required: str = "code") -> dict[str, Any]:
     """Texts of one row and what is wrong with them: none is given where one is no text or too large.
 
-    Final line feeds are no part of a sentence or a snippet; what is blank then is null.
+    Final line ends (also of Windows) are no part of a sentence or a snippet; what is blank then is null.
 
     >>> checked_texts({"nl": "list files\\n", "code": "ls\\n"})
     {'nl': 'list files', 'code': 'ls', 'problem': None}
     >>> checked_texts({"nl": "list files", "code": 7})
     {'nl': None, 'code': None, 'problem': 'not_text'}
     """
-    texts = {name: value.rstrip("\n") if isinstance(value, str) else value for name, value in values.items()}
+    texts = {
+        name: value.rstrip("\r\n") if isinstance(value, str) else value for name, value in values.items()
+    }
     problem = next((found for found in map(_problem, texts.values()) if found), None)
     texts = (
         {name: text if text and text.strip() else None for name, text in texts.items()} if not problem else {}

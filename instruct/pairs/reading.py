@@ -21,7 +21,7 @@ def read_pairs(path: Path, lang: str, *, prefix: str = "") -> Iterator[pa.Record
     rules: a file of prose-benchmarks. ``prefix`` begins every id; a path that holds none of them is an `InputError`.
     """
     start = prefix or lang
-    is_json = path.is_file() and ".json" in path.suffixes
+    is_json = path.is_file() and ".json" in map(str.lower, path.suffixes)
     if lang == BASH and not is_json:
         return read_nl2bash(path, prefix=start)
     if lang != PYTHON:
