@@ -7,12 +7,16 @@ Python's answer depends on the interpreter, and snippets of Python 2 are not val
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from typing import NamedTuple
 
 from instruct.pairs.pair import EXCEL, PYTHON
 from instruct.pairs.parser import parse_rule
 from instruct.pairs.trees import MOST_BYTES, nodes, tree_of
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+"""A line as Python counts them: a form feed or U+2028 ends none."""
 
 
 class Validity(NamedTuple):
@@ -53,7 +57,7 @@ def _python(code: str) -> Validity:
 
 
 def _byte(code: str, error: SyntaxError) -> int:
-    lines = code.splitlines(keepends=True)
+    lines = _LINE.findall(code)
     if not error.lineno or not error.offset or not 0 < error.lineno <= len(lines):
         return -1
     before = "".join(lines[: error.lineno - 1]) + lines[error.lineno - 1][: max(error.offset - 1, 0)]
