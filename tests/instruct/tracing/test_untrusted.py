@@ -176,6 +176,11 @@ def ran(stdout="", stderr=""):
         (ran("1 failed in 1.0s\n2 passed in 1:02 (0:01:02)"), "2 passed in 1:02 (0:01:02)"),
         (ran("5 passed in 61.20s (0:01:01)"), "5 passed"),
         (ran("noise", "Ran 2 tests in 0.001s\n\nOK"), "Ran 2 tests"),
+        (
+            ran("", "Ran 2 tests in 0.001s\n\nFAILED (failures=1, errors=3)\n"),
+            "Ran 2 tests FAILED (failures=1, errors=3)",
+        ),
+        (ran("Ran 1 test in " * 18_000), "Ran 1 test"),
         (ran("no tests ran in 0.01s"), "no tests counted: no tests ran"),
         (ran("a", "b\nc  "), "no tests counted: c"),
         (ran(), "no tests counted"),
@@ -184,7 +189,7 @@ def ran(stdout="", stderr=""):
         (ran("1234567890123 passed"), "no tests counted: 1234567890123 passed"),
         (ran("1" * 200_000), "no tests counted: " + "1" * 200),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_an_outcome_is_told_without_times_and_not_at_any_length(told, outcome):
     assert _outcome(told) == outcome
