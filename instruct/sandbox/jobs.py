@@ -179,4 +179,5 @@ def _ended(code: int, complained: str) -> str:
         return ""
     if code == _SYNTAX:
         return "syntax"
-    return "memory" if complained.rstrip().endswith("MemoryError") else "exception"
+    last = complained.rstrip().rpartition("\n")[2]
+    return "memory" if last.partition(":")[0] == "MemoryError" else "exception"

@@ -25,6 +25,7 @@ NOT_OURS = frozenset({
 _SINGLE = frozenset(
     {"setup", "conftest", "noxfile", "tasks", "versioneer", "manage", "fabfile", "dodo", "ez_setup"}
 )
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 _FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -39,8 +40,31 @@ class Statement:
 
     def needs(self, *, future: bool) -> frozenset[str]:
         """Names that it reads from its module or the builtins, in its own code or in functions in it."""
-        source = f"from __future__ import annotations\n{self.text}" if future else self.text
+        text = (
+            _lazy(self.text)
+            if any(isinstance(one, _COMPREHENSIONS) for one in ast.walk(self.node))
+            else self.text
+        )
+        source = f"from __future__ import annotations\n{text}" if future else text
         return frozenset(_globals(symtable.symtable(source, "<statement>", "exec")))
+
+
+class _Lazy(ast.NodeTransformer):
+    """Comprehensions as generators: these keep their variables to themselves in every version (PEP 709)."""
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        self.generic_visit(node)
+        return ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators)
+
+
+def _lazy(text: str) -> str:
+    return ast.unparse(ast.fix_missing_locations(_Lazy().visit(ast.parse(text))))
 
 
 def _globals(table: symtable.SymbolTable) -> Iterator[str]:

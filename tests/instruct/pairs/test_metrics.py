@@ -19,7 +19,7 @@ from instruct.pairs.trees import MOST_BYTES
         (PYTHON, "x = 1\nif x", 10, "expected ':'"),
         (PYTHON, "é = (", 5, "'(' was never closed"),
         (PYTHON, "a\0b", -1, None),
-        (PYTHON, "-" * 4000 + "1", -1, None),
+        (PYTHON, "(" * 300 + ")" * 300, 200, "too many nested parentheses"),
         (PYTHON, " ", 0, "blank"),
         (PYTHON, "x" * (MOST_BYTES + 1), MOST_BYTES, "more than 4096 bytes"),
         (BASH, "ls | | wc", 5, "not a command"),

@@ -55,6 +55,22 @@ def test_what_a_function_needs_comes_along(tmp_path, text, expected):
     assert value(made, 3) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("A = [i for i in B]", "B"), ("A = {i for i in B}", "B"), ("A = {i: j for i, j in B if i}", "B"),
+        ("A = [i for i in B] + [i]", "B i"), ("A = [[i for i in j] for j in [k for k in B]]", "B"),
+        ("class A:\n    x = [i for i in B]\n    y = i", "B i"), ("A = lambda: {i: C for i in B}", "B C"),
+        ("A = [(b := i) for i in B]", "B"), ("def f(a):\n    return [g for g in a if h(g)]", "h"),
+        ("@d([i for i in B])\ndef f(a): pass", "B d"), ("A = (i for i in B)", "B"),
+    ],
+)  # fmt: skip
+def test_variables_of_comprehensions_are_nobodys_need_in_any_version(text, needs):
+    [one] = Module("a.py", text).statements
+    assert one.needs(future=False) - {"A"} == set(needs.split())
+    assert one.needs(future=True) - {"A"} == set(needs.split())
+
+
 def test_names_inside_comprehensions_are_no_conflict(tmp_path):
     made = taken(
         tmp_path,
