@@ -41,6 +41,7 @@ from instruct.models import Cost, ModelConfig
 from instruct.problems import PROBLEM, by_task, humaneval_row, leaked, problem_table, read_contest
 from instruct.sandbox import Limits
 from instruct.tracing import Project, TraceConfig, funnel, trace_project
+from pipelines.instruction.asking import asking
 from pipelines.instruction.steps import INPUTS, WHOLE, Context, Made, Step
 from pipelines.instruction.systems import Needs, System
 from shards.tokenizers import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
@@ -184,7 +185,7 @@ def sampled(context: Context, _unit: int) -> Made:
     forms = {row["task_id"]: row["io_format"] for row in kept}
     given = context.inputs.get(SAMPLES, ())
     known = frozenset(table["task_id"].to_pylist())
-    rows = list(_given(given[0].path, known) if given else _asked(context, kept))
+    rows = list(_given(given[0].path, known)) if given else _asked(context, kept)
     rows = [row for row in rows if row["task_id"] in forms]
     for row in rows:
         if row["completion"] is not None:
@@ -198,12 +199,10 @@ def _given(path: str, known: Collection[str]) -> Iterator[dict[str, Any]]:
         yield _sample(one.task_id, one.sample_ix, one.completion, "")
 
 
-def _asked(context: Context, kept: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    prompts = [question(row) for row in kept]
-    with context.model(SAMPLES, context.config.sampler) as model:
-        context.say(f"model {SAMPLES}: {model.estimate(prompts)}")
-        for one in model.answer(prompts):
-            yield _sample(one.prompt_id, one.sample_ix, one.text, one.problem)
+def _asked(context: Context, kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    with asking(context, SAMPLES, context.config.sampler) as model:
+        answers = model.answer([question(row) for row in kept])
+    return [_sample(one.prompt_id, one.sample_ix, one.text, one.problem) for one in answers]
 
 
 def _sample(task_id: str, sample_ix: int, text: str, problem: str) -> dict[str, Any]:
@@ -344,7 +343,7 @@ def steps(config: CodexSConfig) -> tuple[Step, ...]:
         step("verified", verified, PROBLEM, "a solution passes every time", "gather", uses=("verify", "seconds")),
         step(
             "sampled", sampled, SAMPLE, "a model's answers", "verified", **whole, roles=(SAMPLES,), uses=("sampler",),
-            asks=(SAMPLES,), code=(*_RUN, "instruct.models"),
+            asks=(SAMPLES,), code=(*_RUN, "instruct.models", "pipelines.instruction.asking"),
         ),
         step("judged", judged, VERDICT, "answers run", "verified", "sampled", uses=("seconds",)),
         step(

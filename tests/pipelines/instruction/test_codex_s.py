@@ -229,6 +229,18 @@ def test_somebody_must_answer(folder):
         build(folder, "none", f"contest={folder / 'contest'}")
 
 
+def test_what_is_not_recorded_is_told_and_written_as_a_batch(folder):
+    (folder / "nothing.jsonl").write_text("")
+    with pytest.raises(InputError, match="samples: 6 of 6 answers are not recorded") as told:
+        build(folder, "asked", f"contest={folder / 'contest'}", model=folder / "nothing.jsonl")
+    assert "requests-samples.jsonl" in told.value.hint
+    requests = (folder / "asked" / "requests-samples.jsonl").read_text().splitlines()
+    asked = [json.loads(one)["body"]["messages"][0]["content"] for one in requests]
+    assert len(asked) == 6
+    assert sum("Print twice the number." in one for one in asked) == 2
+    assert not (folder / "asked" / "manifest.json").exists()
+
+
 def test_something_must_be_read(folder):
     with pytest.raises(InputError, match="expected an input"):
         build(folder, "none", f"samples={samples(folder)}")
