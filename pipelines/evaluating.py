@@ -68,8 +68,20 @@ class Evaluated:
 
 
 def evaluate(asked: Asked) -> Evaluated:
-    """Measure a samples file; `InputError` for files that are not what they should be."""
-    return EVALUATIONS.get(asked.suite, evaluate_functions)(asked)
+    """Measure a samples file; `InputError` for files that are not what they should be.
+
+    A suite with its file, ``mbpp:PATH`` as contamination checks name it, is that suite.
+    """
+    name, colon, path = asked.suite.partition(":")
+    if colon and path and name != "dir" and asked.suite_file is None:
+        asked = replace(asked, suite=name, suite_file=Path(path))
+    measure = EVALUATIONS.get(asked.suite)
+    if measure is None:
+        return evaluate_functions(asked)
+    for option, given in (("--k", bool(asked.ks)), ("--stop", asked.stops is not None)):
+        if given:
+            raise InputError(f"{option}: {asked.suite} is not measured by it", hint=f"leave {option} out")
+    return measure(asked)
 
 
 def evaluate_functions(asked: Asked) -> Evaluated:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from columns.errors import InputError, OutputError
 from pipelines.cli.app import Json, app, print_json
-from pipelines.evaluating import Asked, Evaluated
+from pipelines.evaluating import CODEFUSION, Asked, Evaluated
 from pipelines.evaluating import evaluate as measure
 from pipelines.wording import plain
 
@@ -85,7 +85,7 @@ def evaluate(
         thresher evaluate mtpb turns.jsonl --suite-file mtpb.jsonl
     """
     asked = {"temperature": temperature, "top_p": top_p}
-    _check_output(output)
+    _check_output(output, suite)
     with _bar(quiet=as_json) as told:
         found = measure(
             Asked(suite, samples, suite_file, _ks(k), _stops(stop), timeout, workers, partial, asked, told)
@@ -114,8 +114,13 @@ def _stops(given: list[str] | None) -> tuple[str, ...] | None:
     return tuple(text.replace("\\n", "\n") for text in given if text and text != "none")
 
 
-def _check_output(output: Path | None) -> None:
+def _check_output(output: Path | None, suite: str) -> None:
     """Say before an hour's work what would stop its end."""
+    if output and suite.startswith(CODEFUSION):
+        raise InputError(
+            f"--output {output}: {suite} has shares of all predictions, no result of each",
+            hint="leave --output out; --json prints every figure",
+        )
     if output and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise OutputError(
             f"--output {output}: cannot be written", hint="name a file in a folder that is there"

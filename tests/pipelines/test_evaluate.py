@@ -166,6 +166,33 @@ def test_predictions_of_codefusion(tmp_path):
     assert "codefusion-bash: no pairs named" in refused("codefusion-bash", tmp_path / "told.jsonl")
 
 
+def test_a_suite_named_with_its_file_is_that_suite(suite, samples, tmp_path):
+    row = {
+        "task_id": 7, "text": "Add one.", "code": "def one(x):\r\n    return x + 1", "test_setup_code": "",
+        "test_list": ["assert one(1) == 2"], "challenge_test_list": [],
+    }  # fmt: skip
+    path = written(tmp_path / "mbpp.jsonl", [row])
+    program = "import math\n\ndef one(x):\n    return x + 1\n"
+    answers = written(tmp_path / "answers.jsonl", [{"task_id": 7, "completion": program}])
+    for named in ((f"mbpp:{path}",), ("mbpp", "--suite-file", path)):
+        _, out, _ = called(named[0], answers, *named[1:], "--json")
+        found = json.loads(out)
+        assert (found["suite"], found["solved"], found["stop_sequences"]) == ("mbpp", 1, [])
+    assert called(f"own:{suite}", samples)[1] == called("own", samples, "--suite-file", suite)[1]
+
+
+@pytest.mark.parametrize("option", [("--k", "1"), ("--stop", "none")])
+def test_options_that_say_nothing_of_a_suite_are_refused(option, samples):
+    for name in ("mtpb", "codefusion-bash"):
+        assert f"{option[0]}: {name} is not measured by it" in refused(name, samples, *option)
+
+
+def test_codefusion_has_no_result_of_each_prediction(samples, tmp_path):
+    told = refused("codefusion-bash", samples, "-o", tmp_path / "out.jsonl")
+    assert "no result of each" in told.replace("\n", " ")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 def test_another_kind_of_suite_can_be_added(monkeypatch, samples):
     found = evaluating.Evaluated([("figure", "7")], {}, {"figure": 7}, [])
     monkeypatch.setattr(evaluating, "EVALUATIONS", {"other": lambda asked: found})
