@@ -13,6 +13,7 @@ from rich.table import Table
 
 from columns.files import Place
 from columns.tables import write_table
+from pipelines import preflight
 from pipelines.cli.app import Json, app, print_json
 from pipelines.wording import count
 
@@ -51,6 +52,8 @@ def trace(
     """
     from instruct.tracing import Project, trace_project
 
+    place = Place(output)
+    preflight.check_output(place)
     named = Project(name or project.resolve().name, commit or None)
     found = trace_project(
         project,
@@ -60,7 +63,7 @@ def trace(
         fetch=fetch_wheels,
         workers=workers,
     )
-    place, summary = Place(output), found.summary
+    summary = found.summary
     write_table(place, "functions.parquet", found.functions.to_batches(), found.functions.schema)
     write_table(place, "problems.parquet", found.problems.to_batches(), found.problems.schema)
     place.write_bytes("problems.jsonl", _lines(found.problems.to_pylist()))

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from columns.errors import InputError
+from columns.errors import InputError, OutputError
 from instruct.problems import PROBLEM
 from instruct.sandbox import isolation_problem
 from instruct.tracing import FUNCTION
@@ -78,3 +78,12 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
     assert isinstance(done.exception, InputError)
     assert "no such folder" in done.exception.what
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_runs(tree, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    done = called(tree, "--output", tmp_path / "file")
+    assert isinstance(done.exception, OutputError)
+    assert "expected a directory, found a file" in done.exception.what
+    assert (tmp_path / "file").read_text() == "mine"
+    assert isinstance(called(tree, "--output", "/proc/nowhere").exception, OutputError)
