@@ -9,20 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from columns.errors import EnvironmentProblem, InputError, OutputError
 from columns.files import Place
+from instruct.models import Endpoint
 from pipelines import preflight
 from pipelines.dataset import MANIFEST, RUN
 from pipelines.engine import Engine, run_units
 from pipelines.instruction.inputs import Input
 from pipelines.instruction.manifest import write_manifest
 from pipelines.instruction.recipe import LoadedInstruction
-from pipelines.instruction.steps import WHOLE, Context, ModelAccess, Step, StepWork
+from pipelines.instruction.steps import WHOLE, Context, ModelAccess, Step, StepWork, key_variable
 from pipelines.instruction.systems import System, system_of
+from pipelines.lease import leased
 from pipelines.progress import Display, StageRunner, Watch
 from pipelines.stage import Stage, outputs_fingerprint
 
@@ -49,8 +52,12 @@ class InstructionBuild:
     _log: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> None:
-        """Run every step that is not done, then write the manifest."""
+        """Run every step that is not done, then write the manifest; `OutputError` while another run is at it."""
         self._check()
+        with leased(self.options.place, "build"):
+            self._run()
+
+    def _run(self) -> None:
         self._say_cost()
         upstream: dict[str, str] = {}
         for step in self.steps:
@@ -91,6 +98,7 @@ class InstructionBuild:
                 hint="choose a local --output and copy it when it is done",
             )
         self._check_needs()
+        self._check_models()
 
     def _check_needs(self) -> None:
         needs, name = self.system.needs(self.loaded.recipe.config), self.loaded.recipe.name
@@ -103,6 +111,17 @@ class InstructionBuild:
                 raise InputError(
                     f"recipe {name}: expected a model for the role {role}, found none",
                     hint=f"give --model {role}=URL or --model {role}=FILE.jsonl ({self.system.models[role]})",
+                )
+
+    def _check_models(self) -> None:
+        """Refuse now what steps that ask would find hours later: no such file, no address, no key."""
+        for role, source in self.options.models.sources.items():
+            if "://" in source:
+                Endpoint(source, key_variable=key_variable(role))
+            elif not Path(source).is_file():
+                raise InputError(
+                    f"--model {role}={source}: no such file",
+                    hint="give a .jsonl of recorded answers, or a URL such as http://127.0.0.1:8000/v1",
                 )
 
     def _say_cost(self) -> None:

@@ -22,6 +22,7 @@ from pipelines.instruction.inputs import Input, read_inputs
 from pipelines.instruction.recipe import instruction_names, is_instruction, load_instruction
 from pipelines.instruction.steps import ModelAccess, key_variable, part_of
 from pipelines.instruction.verification import verify_instruction
+from pipelines.lease import leased
 from pipelines.progress import Display
 from pipelines.stage import read_json
 from tests.pipelines.instruction import toy
@@ -151,6 +152,26 @@ def test_a_missing_model_and_a_missing_input_are_named(place):
     with pytest.raises(InputError, match="expected an input") as told:
         InstructionBuild(loaded, options, Engine(), Display(Console(), quiet=True)).run()
     assert "--input lines=PATH (text files)" in (told.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("nowhere.jsonl", "--model oracle=nowhere.jsonl: no such file"), ("ftp://host/v1", "not an endpoint")],
+)
+def test_a_model_that_cannot_be_asked_is_told_before_any_step(place, source, said):
+    loaded = load_instruction(str(place / "toy.yaml"))
+    inputs = read_inputs([f"lines={place / 'one.txt'}"], toy.SYSTEM.roles)
+    options = InstructionOptions(inputs, Place(str(place / "out")), ModelAccess({"oracle": source}))
+    with pytest.raises(InputError, match=said):
+        InstructionBuild(loaded, options, Engine(), Display(Console(), quiet=True)).run()
+    assert not (place / "out").exists()
+
+
+def test_one_build_at_a_time_writes_a_dataset(place):
+    with leased(Place(str(place / "out")), "build"), pytest.raises(OutputError, match="build is under way"):
+        build(place)
+    build(place)
+    assert (place / "out/manifest.json").exists()
 
 
 def test_costs_are_said_before_anything_is_asked_and_a_whole_step_is_heard(place):
