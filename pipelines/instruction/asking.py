@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from columns.errors import InputError
+from columns.errors import EnvironmentProblem, InputError
 from instruct.models import (
     BYTES_PER_TOKEN,
     Answer,
@@ -23,6 +23,8 @@ from pipelines.instruction.steps import Context
 
 TOKENIZER = "tokenizer"
 _NOT_RECORDED = "not_recorded"
+UNANSWERED = frozenset({"failed", "not_json"})
+"""Problems of a server, not of what it was asked: nothing of them is recorded."""
 
 
 @dataclass
@@ -40,8 +42,16 @@ class Asking:
         return self.model.config
 
     def answer(self, prompts: Sequence[Prompt]) -> list[Answer]:
-        """Answers in the order of prompts, then samples; `InputError` where a recording has none of them."""
+        """Answers in the order of prompts, then samples; `InputError` where a recording has none of them.
+
+        `EnvironmentProblem` where every request failed: such a step is not finished, so that the next run asks again.
+        """
         answers = self.model.answer(prompts)
+        if answers and all(one.problem in UNANSWERED for one in answers):
+            raise EnvironmentProblem(
+                f"{self.role}: none of {len(answers):,} requests had a usable answer ({answers[-1].problem})",
+                hint="look at the server and its address; then run the same command again",
+            )
         self.counts.update(f"answer {one.problem}" for one in answers if one.problem)
         missing = sum(one.problem == _NOT_RECORDED for one in answers)
         if missing:

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from columns.errors import InputError
+from columns.errors import EnvironmentProblem, InputError
 from columns.files import Place
-from instruct.models import Budget, Cost, ModelConfig, Prompt, answer_key, estimated_tokens
+from instruct.models import Answer, Budget, Cost, ModelConfig, Prompt, answer_key, estimated_tokens
 from instruct.sandbox import Limits, Trial
-from pipelines.instruction.asking import asking, highest_cost, player
+from pipelines.instruction.asking import Asking, asking, highest_cost, player
 from pipelines.instruction.judging import judging
 from pipelines.instruction.steps import Context, ModelAccess
 from tests.instruct.models.chatserver import serving
@@ -41,6 +41,31 @@ def test_a_whole_recording_says_nothing(tmp_path):
     assert [one.text for one in answers] == [f"p{n}/{ix}" for n in range(3) for ix in (0, 1)]
     assert (said, model.counts) == ([], {})
     assert not (tmp_path / "out").exists()
+
+
+class Flaky:
+    """A model whose server answers some prompts."""
+
+    config = ASKED
+
+    def __init__(self, *problems):
+        self.problems = problems
+
+    def answer(self, prompts):
+        return [
+            Answer(one.id, 0, "", problem, "m", 0, 0)
+            for one, problem in zip(prompts, self.problems, strict=True)
+        ]
+
+
+def test_a_step_whose_every_request_failed_is_not_finished(tmp_path):
+    place = context(tmp_path / "out")
+    with pytest.raises(EnvironmentProblem, match="oracle: none of 3 requests had a usable answer"):
+        Asking(Flaky("failed", "not_json", "failed"), place, "oracle").answer(PROMPTS)
+    some = Asking(Flaky("failed", "", "refused"), place, "oracle")
+    assert [one.problem for one in some.answer(PROMPTS)] == ["failed", "", "refused"]
+    assert some.counts == {"answer failed": 1, "answer refused": 1}
+    assert Asking(Flaky(), place, "oracle").answer([]) == []
 
 
 def test_what_a_recording_lacks_is_written_as_requests(tmp_path):
