@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from columns.errors import InputError
+from columns.errors import InputError, OutputError
 from columns.files import Place
 from columns.tables import read_whole
 from pipelines.instruction.manifest import read_manifest
@@ -62,17 +62,28 @@ def _example(place: Place, steps: list[Mapping[str, Any]]) -> str:
     for step in steps:
         folder = place.child(step["name"])
         for name in part_names(folder):
-            table = read_whole(folder, name)
+            table = _part(folder, name)
             known = [key for key in NAMED if key in table.column_names]
             if table.num_rows and known:
                 return f"give an id or the end of one, for example {table.column(known[0])[0].as_py()}"
     return "no step has rows"
 
 
+def _part(place: Place, name: str) -> pa.Table:
+    """One part; `OutputError` for one that is broken."""
+    try:
+        return read_whole(place, name)
+    except pa.ArrowException as error:
+        raise OutputError(
+            f"{place.url}/{name}: not a whole Parquet file",
+            hint="run the same build again: it makes the step anew",
+        ) from error
+
+
 def _rows(place: Place, row: str) -> tuple[dict[str, Any], ...]:
     found: list[dict[str, Any]] = []
     for name in part_names(place):
-        table = read_whole(place, name)
+        table = _part(place, name)
         found += table.filter(_named(table, row)).slice(0, _MOST_ROWS - len(found)).to_pylist()
     return tuple({key: _readable(value) for key, value in one.items()} for one in found)
 

@@ -213,6 +213,17 @@ def test_a_rows_story_names_the_step_that_dropped_it(place):
     assert "for example " in (told.value.hint or "")
 
 
+def test_a_broken_part_is_told_and_the_next_build_makes_it_anew(place):
+    build(place)
+    part = sorted((place / "out/gather").glob("part-*"))[0]
+    whole = part.read_bytes()
+    part.write_text("broken")
+    with pytest.raises(OutputError, match=f"{part.name}: not a whole Parquet file"):
+        story.tell(Place(str(place / "out")), "one.txt:0")
+    build(place)
+    assert part.read_bytes() == whole
+
+
 def test_brackets_of_code_are_shown_as_they_are(place):
     (place / "one.txt").write_text("values[i] < values[j]")
     build(place, models=False, changes=["ask=false"])
