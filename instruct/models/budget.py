@@ -63,7 +63,8 @@ class Budget:
         if self.max_price is not None and (self.price_in is None or self.price_out is None):
             raise InputError(
                 "budget: a limit on the price without prices",
-                hint="give price_in and price_out, per million tokens, from your provider's list",
+                hint="give the prices of a million tokens read and written, from your provider's list: "
+                "price_in and price_out, of a build --budget read=… --budget written=…",
             )
 
     def cost(self, tokens_in: int, tokens_out: int, requests: int = 1) -> Cost:

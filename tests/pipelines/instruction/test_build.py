@@ -373,6 +373,12 @@ def test_wrong_models_and_limits_are_refused(models, limits, said):
         model_access(models, limits)
 
 
+def test_a_limit_on_the_price_says_how_prices_are_given():
+    with pytest.raises(InputError) as told:
+        model_access([], ["price=5"])
+    assert "--budget read=… --budget written=…" in (told.value.hint or "")
+
+
 def test_a_key_is_that_of_the_role_or_of_all(monkeypatch):
     monkeypatch.delenv("THRESHER_MODEL_KEY", raising=False)
     assert key_variable("teacher") is None
