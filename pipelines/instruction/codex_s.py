@@ -113,6 +113,10 @@ class CodexSConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds < float("inf"):
+            raise ValueError(f"seconds: expected a number above 0, got {self.seconds}")
+
     @property
     def limits(self) -> Limits:
         """Of one program."""

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from columns.errors import InputError
+from columns.errors import InputError, RecipeError
 from columns.files import Place
 from contamination import load_suite
 from instruct.codex import question
@@ -239,6 +239,12 @@ def test_what_is_not_recorded_is_told_and_written_as_a_batch(folder):
     assert len(asked) == 6
     assert sum("Print twice the number." in one for one in asked) == 2
     assert not (folder / "asked" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", ".nan", ".inf"])
+def test_a_time_that_no_program_can_have_is_refused_at_once(seconds):
+    with pytest.raises(RecipeError, match="seconds: expected a number above 0"):
+        load_instruction("codex-s", (f"seconds={seconds}",))
 
 
 def test_something_must_be_read(folder):
