@@ -22,6 +22,14 @@ class LeakConfig:
     suites: tuple[str, ...] = ("humaneval",)
     rule: str = "thresher"
 
+    def __post_init__(self) -> None:
+        _ = self.contamination
+
+    @property
+    def contamination(self) -> ContaminationConfig:
+        """The same, as `contamination` knows it; `columns.errors.RecipeError` for an unknown rule."""
+        return ContaminationConfig(suites=self.suites, rule=self.rule)
+
 
 class LeakCheck:
     """The tasks of suites, read once; then texts are asked about. No suite finds nothing.
@@ -30,7 +38,7 @@ class LeakCheck:
     """
 
     def __init__(self, config: LeakConfig) -> None:
-        self.config = ContaminationConfig(suites=config.suites, rule=config.rule)
+        self.config = config.contamination
         self._index: TaskGrams | None = self.config.index() if config.suites else None
 
     def tasks(self, texts: Sequence[str]) -> list[list[str]]:

@@ -19,6 +19,7 @@ Source: Chen et al. 2021, Codex, arXiv 2107.03374, section 4.2.
 
 from instruct.tracing.ci import Plan, read_plan
 from instruct.tracing.functions import FUNCTION, STEPS, function_table, funnel
+from instruct.tracing.identity import checked_out, revision
 from instruct.tracing.making import ProblemConfig, Project, make_problems
 from instruct.tracing.project import TraceConfig, TracedProject, trace_project
 from instruct.tracing.records import Trace, Traced, read_literal, read_trace
@@ -37,6 +38,7 @@ __all__ = [
     "TraceConfig",
     "Traced",
     "TracedProject",
+    "checked_out",
     "exactly",
     "function_table",
     "funnel",
@@ -46,6 +48,7 @@ __all__ = [
     "read_plan",
     "read_trace",
     "replay",
+    "revision",
     "standalone",
     "trace_project",
 ]

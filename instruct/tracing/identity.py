@@ -1,4 +1,4 @@
-"""A project's name and version as an installation would tell them, since many projects ask for their own version."""
+"""What a project is: name and version as an installation would tell them, and the commit that is checked out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 
 from instruct.tracing.ci.project import ini, toml_table
 
-__all__ = ["distribution_files"]
+__all__ = ["checked_out", "distribution_files", "revision"]
 
 _WORD = re.compile(r"[A-Za-z0-9][\w.+!\-]{0,99}")
 _BYTES = 1 << 20
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REF = re.compile(r"ref: (refs/[\w./+@-]{1,200})")
 
 
 def distribution_files(tree: Path) -> dict[str, bytes]:
@@ -27,6 +29,33 @@ def distribution_files(tree: Path) -> dict[str, bytes]:
             text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
             return {f"{folder}/METADATA": text.encode()}
     return {}
+
+
+def revision(tree: Path) -> str | None:
+    """The commit that is checked out in a project's folder, else the version that the project tells; None for neither.
+
+    >>> revision(Path("/nothing/like/this")) is None
+    True
+    """
+    whole = tree.resolve()
+    versions = (version for _, version in _told(whole) if version and _WORD.fullmatch(version))
+    return checked_out(whole) or next(versions, None)
+
+
+def checked_out(tree: Path) -> str | None:
+    """The commit of the folder's own ``.git``, read from its files: no git is run. None where there is none."""
+    whole = tree.resolve()
+    head = _text(whole, ".git/HEAD").strip()
+    found = _REF.fullmatch(head)
+    if found:
+        loose = _text(whole, f".git/{found[1]}").strip()
+        head = loose or _packed(_text(whole, ".git/packed-refs"), found[1])
+    return head if _COMMIT.fullmatch(head) else None
+
+
+def _packed(text: str, name: str) -> str:
+    lines = (line.split(" ") for line in text.splitlines())
+    return next((words[0] for words in lines if words[1:] == [name]), "")
 
 
 def _told(tree: Path) -> Iterator[tuple[str | None, str | None]]:

@@ -38,7 +38,12 @@ def trace(
         typer.Option("--fetch-wheels", help="download wheels of what the project requires; none is built"),
     ] = False,
     name: Annotated[str, typer.Option("--repo", help="the project's name in the rows (the folder's)")] = "",
-    commit: Annotated[str, typer.Option("--commit", help="commit or version, noted in the rows")] = "",
+    commit: Annotated[
+        str,
+        typer.Option(
+            "--commit", help="commit or version in the rows (what is checked out, or the project's version)"
+        ),
+    ] = "",
     workers: Annotated[int, typer.Option("--workers", help="sandboxes at once; 0 means one per core")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -50,11 +55,11 @@ def trace(
 
         thresher trace ~/src/humanize --output build/humanize --python python3.12 --fetch-wheels
     """
-    from instruct.tracing import Project, trace_project
+    from instruct.tracing import Project, revision, trace_project
 
     place = Place(output)
     preflight.check_output(place)
-    named = Project(name or project.resolve().name, commit or None)
+    named = Project(name or project.resolve().name, commit or revision(project))
     found = trace_project(
         project,
         project=named,

@@ -20,6 +20,8 @@ from instruct.models import Endpoint
 from pipelines import preflight
 from pipelines.dataset import MANIFEST, RUN
 from pipelines.engine import Engine, run_units
+from pipelines.instruction.asking import TOKENIZER, token_counter
+from pipelines.instruction.benchmarks import checked_against
 from pipelines.instruction.inputs import Input
 from pipelines.instruction.manifest import write_manifest
 from pipelines.instruction.recipe import LoadedInstruction
@@ -99,6 +101,7 @@ class InstructionBuild:
             )
         self._check_needs()
         self._check_models()
+        self._check_files()
 
     def _check_needs(self) -> None:
         needs, name = self.system.needs(self.loaded.recipe.config), self.loaded.recipe.name
@@ -112,6 +115,12 @@ class InstructionBuild:
                     f"recipe {name}: expected a model for the role {role}, found none",
                     hint=f"give --model {role}=URL or --model {role}=FILE.jsonl ({self.system.models[role]})",
                 )
+
+    def _check_files(self) -> None:
+        """Read now what a step after a paid one would find unreadable: benchmarks and the tokenizer."""
+        checked_against(self.loaded.recipe.config)
+        if self.options.inputs.get(TOKENIZER):
+            token_counter(self.context)
 
     def _check_models(self) -> None:
         """Refuse now what steps that ask would find hours later: no such file, no address, no key."""

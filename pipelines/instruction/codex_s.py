@@ -40,7 +40,7 @@ from instruct.evaluation import VERDICT, Sample, judge_samples, read_samples
 from instruct.models import Cost, ModelConfig
 from instruct.problems import PROBLEM, by_task, humaneval_row, leaked, problem_table, read_contest
 from instruct.sandbox import Limits
-from instruct.tracing import Project, TraceConfig, funnel, trace_project
+from instruct.tracing import Project, TraceConfig, funnel, revision, trace_project
 from pipelines.instruction.asking import asking
 from pipelines.instruction.steps import INPUTS, WHOLE, Context, Made, Step
 from pipelines.instruction.systems import Needs, System
@@ -128,8 +128,9 @@ def traced(context: Context, unit: int) -> Made:
     given = context.inputs.get(PROJECT, ())
     if not given:
         return Made(PROBLEM.empty_table())
-    named = Project(given[unit].name)
-    found = trace_project(Path(given[unit].path), context.config.trace, project=named, workers=1)
+    tree = Path(given[unit].path)
+    named = Project(given[unit].name, revision(tree))
+    found = trace_project(tree, context.config.trace, project=named, workers=1)
     if found.problem:
         return Made(PROBLEM.empty_table(), Counter({f"not run: {found.problem}": 1}))
     lines = (orjson.dumps(row, default=str) + b"\n" for row in found.functions.to_pylist())

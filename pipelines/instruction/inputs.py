@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from columns.errors import InputError
+from instruct.tracing import checked_out
 
 _SKIPPED = frozenset({".git", "__pycache__", ".tox", ".venv", ".mypy_cache", ".pytest_cache"})
 
 
 @dataclass(frozen=True)
 class Input:
-    """One file or folder; ``stamp`` is a hash of names and content, so it is the same wherever the files lie."""
+    """One file or folder; ``stamp`` is a hash of names, content and the commit that is checked out.
+
+    So it is the same wherever the files lie.
+    """
 
     path: str
     stamp: str
@@ -33,6 +37,7 @@ class Input:
         if not place.exists():
             raise InputError(f"{path}: no such file or directory", hint="check the path after ROLE=")
         digest = hashlib.sha256()
+        digest.update(f"{checked_out(place) or ''}:".encode())
         for name, file in _files(place):
             digest.update(f"{len(name)}:{name}".encode("utf-8", "surrogateescape"))
             digest.update(_digest(file))

@@ -159,6 +159,18 @@ def test_a_link_in_a_folder_is_where_it_points_to(tmp_path):
     assert found[0] == found[2] != found[1]
 
 
+def test_the_commit_that_is_checked_out_is_part_of_a_folder(tmp_path):
+    (tmp_path / "folder/.git").mkdir(parents=True)
+    found = []
+    for text in ("a" * 40, "b" * 40, "a" * 40, "no commit"):
+        (tmp_path / "folder/.git/HEAD").write_text(text)
+        found.append(Input.of(str(tmp_path / "folder")).stamp)
+    (tmp_path / "folder/.git/index").write_text("another")
+    assert Input.of(str(tmp_path / "folder")).stamp == found[3]
+    assert found[0] == found[2]
+    assert len(set(found)) == 3
+
+
 def test_names_and_content_cannot_be_shifted_into_each_other(tmp_path):
     for folder, name in (("one", "ab"), ("two", "a")):
         (tmp_path / folder).mkdir()
