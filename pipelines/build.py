@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from importlib.metadata import version
 from typing import Any
 
-import orjson
 from rich.markup import escape
 
 from columns.errors import OutputError
@@ -20,7 +18,7 @@ from pipelines.against import AgainstConfig, against, against_stage, open_known
 from pipelines.card import DATA, write_card
 from pipelines.cuts import CutsConfig, cuts_stage, make_cuts
 from pipelines.dataflow import check_reach
-from pipelines.dataset import CARD, EXPORTS, MANIFEST, REPORT, RUN, Dataset
+from pipelines.dataset import CARD, EXPORTS, MANIFEST, REPORT, Dataset
 from pipelines.decide import decide, decide_stage
 from pipelines.decisions import DecideConfig
 from pipelines.engine import Engine
@@ -34,6 +32,7 @@ from pipelines.functions import (
 )
 from pipelines.ingest import Inputs, ingest, ingest_stage, list_inputs, write_repositories
 from pipelines.leaks import find_leaks, leaks_stage
+from pipelines.lease import leased
 from pipelines.licenses import find_licenses, license_stage
 from pipelines.link import LinkConfig, link, link_stage
 from pipelines.manifest import write_manifest
@@ -45,6 +44,7 @@ from pipelines.recipe import LoadedRecipe
 from pipelines.report import write_report
 from pipelines.retained import Past
 from pipelines.reuse import check_old, obstacle
+from pipelines.runlog import write_log
 from pipelines.runners import DATAFLOW, known_runner
 from pipelines.shard import ShardConfig, shard
 from pipelines.stage import COMMIT, Stage, outputs_fingerprint, read_json
@@ -76,16 +76,30 @@ class BuildOptions:
 
 @dataclass
 class Build:
-    """One run of the job. Finished stages are skipped; results never depend on the engine."""
+    """One run of the job. Finished stages are skipped; results never depend on the engine.
+
+    ``alone``: the dataset's lease is held from the first stage on, for a caller that does not hold it already.
+    """
 
     loaded: LoadedRecipe
     options: BuildOptions
     engine: Engine
     display: Display
+    alone: bool = False
     _log: list[dict[str, Any]] = field(default_factory=list)
+    _held: ExitStack = field(default_factory=ExitStack)
 
     def run(self) -> None:
-        """Run the stages that were asked for; with all of them, finish the dataset."""
+        """Run the stages that were asked for; with all of them, finish the dataset.
+
+        `OutputError` while another run is at it, where this one is to be ``alone``.
+        """
+        self._check()
+        with self._held:
+            self._run()
+
+    def _check(self) -> None:
+        """Say now what would stop the job later."""
         preflight.check_packages()
         self._check_engine()
         preflight.check_output(self.options.place)
@@ -93,18 +107,14 @@ class Build:
         self.loaded = honoured(self.loaded, self.options.takedowns or self.options.place)
         if self.options.reuse is not None:
             check_old(self.options.reuse, self.options.place)
-        preflight.check_tokenizer(
-            self.loaded.recipe.tokenizer, self.loaded.recipe.transforms.special_tokens()
-        )
-        preflight.check_suites(self.loaded.recipe.contamination)
-        preflight.check_rules_have_facts(self.loaded.recipe)
-        preflight.check_own_code(self.loaded.recipe.families())
+        preflight.check_recipe(self.loaded.recipe)
         for rule in preflight.idle_rules(self.loaded.recipe):
-            self.display.note(
-                f"rule {rule} drops nothing: it counts tokens, and filters.tokenizer is not set"
-            )
+            said = f"rule {rule} drops nothing: it counts tokens, and filters.tokenizer is not set"
+            self.display.note(said)
         if self.options.against:
             _ = self.known
+
+    def _run(self) -> None:
         for name in STAGES:
             runner: Callable[[], None] = getattr(self, f"_{name}")
             if name in self.options.stages:
@@ -339,18 +349,13 @@ class Build:
                 write(place)
         for name in keep_exports(place, self.loaded.recipe.exports):
             self.display.note(f"exported for other loaders: {EXPORTS}/{name}")
-        packages = ("thresher", "apache-beam", "pyarrow", "numpy", "numba", "tokenizers", "tiktoken")
-        log = {
-            "stages": self._log,
-            "runner": self.engine.name,
-            "workers": self.engine.workers,
-            "mode": self.engine.mode,
-            "python": platform.python_version(),
-            "packages": {name: version(name) for name in packages},
-        }
-        self.options.place.write_bytes(RUN, orjson.dumps(log, option=orjson.OPT_INDENT_2))
+        write_log(place, self.engine, self._log)
 
     def _stage(self, stage: Stage, watch: Watch, work: Callable[[], object]) -> None:
+        """Run a stage; the first takes the dataset's lease, so that what is refused before it leaves nothing behind."""
+        if self.alone:
+            self._held.enter_context(leased(self.options.place, "build"))
+            self.alone = False
         self._log.append(self.runner.run(stage, watch, work))
 
     def _upstream(self, place: Place, name: str) -> str:

@@ -94,6 +94,14 @@ def _output_hint(place: Place) -> str:
     return "check the path and its permissions, or choose another --output"
 
 
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe whose tokenizer, benchmarks, rules or own code would stop a stage."""
+    check_tokenizer(recipe.tokenizer, recipe.transforms.special_tokens())
+    check_suites(recipe.contamination)
+    check_rules_have_facts(recipe)
+    check_own_code(recipe.families())
+
+
 def check_tokenizer(config: TokenizerConfig, names: Sequence[str] = ()) -> None:
     """Refuse a given tokenizer file that cannot be used, or one without the special tokens that are asked for.
 

@@ -175,11 +175,8 @@ class Recorder:
             random.seed(0)
         path = self.below(code.co_filename)
         found = None
-        if (
-            path
-            and code.co_flags & _OPTIMIZED
-            and (code.co_name == "<lambda>" or not code.co_name.startswith("<"))
-        ):
+        named = code.co_name == "<lambda>" or not code.co_name.startswith("<")
+        if path and named and code.co_flags & _OPTIMIZED:
             why, defaults = _nature(code, frame)
             found = Seen(code, len(self.kept), why, defaults)
             about = {"file": path, "name": _qualname(code), "line": code.co_firstlineno, "why": why}
@@ -260,8 +257,7 @@ class Recorder:
 
     def forget(self) -> None:
         """Write nothing more; in a forked child no other thread is left that could hold the lock."""
-        self.sink = -1
-        self.turn = threading.RLock()
+        self.sink, self.turn = -1, threading.RLock()
 
     def close(self) -> None:
         """Stop listening; write how often each function was looked at."""
@@ -271,11 +267,7 @@ class Recorder:
             threading.setprofile(None)
             sys.setprofile(None)
         for seen in [one for one in self.seen.values() if one is not None]:
-            counts = {
-                "looked": seen.looked,
-                "refused": seen.refused,
-                "full": bool(seen.full and not seen.why),
-            }
+            counts = {"looked": seen.looked, "refused": seen.refused, "full": seen.full and not seen.why}
             self.write({"kind": "counts", "id": seen.number, **counts})
         self.write({"kind": "end"})
         self.forget()

@@ -109,7 +109,7 @@ def _build(
         tuple(against or ()),
         access or Access(),
     )
-    return Build(loaded, options, engine, watching.display)
+    return Build(loaded, options, engine, watching.display, alone=True)
 
 
 def _engine(

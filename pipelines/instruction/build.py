@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from columns.errors import EnvironmentProblem, InputError, OutputError
 from columns.files import Place
 from instruct.models import Endpoint
 from pipelines import preflight
-from pipelines.dataset import MANIFEST, RUN
+from pipelines.dataset import MANIFEST
 from pipelines.engine import Engine, run_units
 from pipelines.instruction.asking import TOKENIZER, token_counter
 from pipelines.instruction.benchmarks import checked_against
@@ -29,9 +25,8 @@ from pipelines.instruction.steps import WHOLE, Context, ModelAccess, Step, StepW
 from pipelines.instruction.systems import System, system_of
 from pipelines.lease import leased
 from pipelines.progress import Display, StageRunner, Watch
+from pipelines.runlog import write_log
 from pipelines.stage import Stage, outputs_fingerprint
-
-PACKAGES = ("thresher", "apache-beam", "pyarrow", "numpy", "tokenizers", "tiktoken")
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class InstructionBuild:
         for step in self.steps:
             upstream[step.name] = self._step(step, upstream)
         write_manifest(self.options.place, self.loaded, self.steps, self.context)
-        self._write_log()
+        write_log(self.options.place, self.engine, self._log)
 
     @cached_property
     def system(self) -> System:
@@ -159,14 +154,3 @@ class InstructionBuild:
     def runner(self) -> StageRunner:
         """Runs stages; one that changes takes the manifest back first."""
         return StageRunner(self.display, self.options.place, (MANIFEST,), self.engine.book)
-
-    def _write_log(self) -> None:
-        log = {
-            "stages": self._log,
-            "runner": self.engine.name,
-            "workers": self.engine.workers,
-            "mode": self.engine.mode,
-            "python": platform.python_version(),
-            "packages": {name: version(name) for name in PACKAGES},
-        }
-        self.options.place.write_bytes(RUN, orjson.dumps(log, option=orjson.OPT_INDENT_2))

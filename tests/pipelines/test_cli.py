@@ -17,6 +17,7 @@ from columns.tables import read_whole
 from pipelines import cli
 from pipelines.build import STAGES
 from pipelines.instruction.recipe import instruction_names
+from pipelines.lease import leased
 from pipelines.recipefile import recipe_names
 from tests.pipelines.building import ROOT, command, recipe
 from tests.pipelines.corpus import leak, near_copy, sources, write_tree
@@ -328,6 +329,17 @@ def test_one_stage_is_run(folder, tree, tmp_path):
     assert not (tmp_path / "out" / "facts").exists()
     code, said, _ = called("run", "ingest", *arguments)
     assert "done before" in said
+
+
+@pytest.mark.parametrize("words", [("build", "codex"), ("run", "ingest", "codex")], ids=["build", "run"])
+def test_one_build_at_a_time_writes_a_dataset(words, tree, tmp_path):
+    with leased(Place(str(tmp_path / "set")), "refresh"):
+        refused(
+            *words, "-q", "-i", str(tree), "-o", str(tmp_path / "set"),
+            said="refresh is under way (process", hint="one run at a time",
+        )  # fmt: skip
+    assert [path.name for path in (tmp_path / "set").iterdir() if path.name != "job.json"] == [".lease"]
+    assert not any((tmp_path / "set/.lease").iterdir())
 
 
 def test_an_unknown_stage_is_refused(tmp_path):
