@@ -65,9 +65,12 @@ class Lease:
         self._stop.set()
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Let the next one in; no empty directory stays behind."""
         if self._mine():
             self.place.remove([self.name])
+            if self.place.local is not None:
+                with suppress(OSError):
+                    self.place.local.rmdir()
 
 
 @contextmanager
@@ -105,7 +108,7 @@ def _take(root: Place, doing: str, seconds: float, wait: Callable[[float], None]
         "token": uuid.uuid4().hex, "doing": doing, **signature(), "since": since, "beat": 0,
     }  # fmt: skip
     name = f"{1 + (int(names[-1][:6]) if names else 0):06d}.json"
-    if not place.create(name, orjson.dumps(about)):
+    if not _made(place, name, about):
         raise OutputError(f"{root.url}: another run has just begun", hint="run this one when that is done")
     if _names(place)[-1:] != [
         name
@@ -114,6 +117,14 @@ def _take(root: Place, doing: str, seconds: float, wait: Callable[[float], None]
         raise OutputError(f"{root.url}: another run has just begun", hint="run this one when that is done")
     place.remove(names)
     return Lease(place, name, about)
+
+
+def _made(place: Place, name: str, about: dict[str, Any]) -> bool:
+    """Make the file; False where there is one, or the directory was removed by another's release meanwhile."""
+    try:
+        return place.create(name, orjson.dumps(about))
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

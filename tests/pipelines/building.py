@@ -39,11 +39,12 @@ def build(
     folder: Path, output: str | Path, inputs: Sequence[str | Path], *, workers: int = 1, mode: str = "threads",
     batch_bytes: int = 8 << 20, text: str = RECIPE, stages: tuple[str, ...] = STAGES, flags: tuple[str, ...] = (),
 ) -> Place:  # fmt: skip
-    """Build in this process; returns the dataset's place."""
+    """Build in this process, as the command does; returns the dataset's place."""
     engine = Engine("DirectRunner", workers, mode, flags, batch_bytes)
     place = Place(str(output))
     options = BuildOptions(tuple(str(spec) for spec in inputs), place, (), stages)
-    Build(load_recipe(recipe(folder, text)), options, engine, Display(Console(), quiet=True)).run()
+    display = Display(Console(), quiet=True)
+    Build(load_recipe(recipe(folder, text)), options, engine, display, alone=True).run()
     return place
 
 

@@ -41,6 +41,19 @@ def test_the_second_is_told_who_is_at_work(root):
     assert root.child(".lease").names() == []
 
 
+def test_nothing_stays_of_a_lease_that_is_given_back(root):
+    with leased(root, "refresh"):
+        assert len(root.child(".lease").names()) == 1
+    if root.local is not None:
+        assert not (root.local / ".lease").exists()
+
+
+def test_a_directory_that_goes_while_the_lease_is_taken_is_another_run(root, monkeypatch):
+    monkeypatch.setattr(Place, "create", lambda *_: (_ for _ in ()).throw(FileNotFoundError("gone")))
+    with pytest.raises(OutputError, match="another run has just begun"), leased(root, "refresh"):
+        pytest.fail("no lease")
+
+
 def test_a_lease_is_given_back_after_a_failure(root):
     with pytest.raises(RuntimeError), leased(root, "refresh"):
         raise RuntimeError
