@@ -76,6 +76,9 @@ def evaluate(asked: Asked) -> Evaluated:
     if colon and path and name != "dir" and asked.suite_file is None:
         asked = replace(asked, suite=name, suite_file=Path(path))
     measure = EVALUATIONS.get(asked.suite)
+    if measure is None and asked.suite.startswith(CODEFUSION):
+        known = ", ".join(name for name in EVALUATIONS if name.startswith(CODEFUSION))
+        raise InputError(f"{asked.suite}: no such language", hint=f"expected one of {known}")
     if measure is None:
         return evaluate_functions(asked)
     for option, given in (("--k", bool(asked.ks)), ("--stop", asked.stops is not None)):
@@ -175,6 +178,11 @@ def evaluate_pairs(asked: Asked) -> Evaluated:
             f"{asked.suite}: no pairs named", hint="--suite-file DIR/export/pairs.jsonl of a build"
         )
     found = measure_predictions(asked.samples, asked.suite_file, lang)
+    if not found["predicted"]:
+        raise InputError(
+            f"{asked.samples}: no prediction of any of {found['pairs']:,} pairs",
+            hint="expected lines with the id of a pair and its predictions (docs/pairs.md)",
+        )
     names = ("predicted", "unknown", "unreadable", "repeated", "too_large")
     figures = [("pairs", f"{found['pairs']:,}"), *((name, f"{found[name]:,}") for name in names)]
     groups = {f"top {top}": shares for top, shares in found["top"].items()}

@@ -79,13 +79,20 @@ def _budget(limits: Iterable[str]) -> Budget:
             raise InputError(f"--budget {text}: expected KEY=NUMBER", hint=f"keys: {', '.join(_LIMITS)}")
         if _LIMITS[key] in values:
             raise InputError(f"--budget {text}: {key} is given twice", hint="name each limit once")
-        try:
-            values[_LIMITS[key]] = int(number) if key in {"requests", "tokens"} else float(number)
-        except ValueError:
-            raise InputError(
-                f"--budget {text}: expected a number", hint=f"for example: --budget {key}=100"
-            ) from None
+        values[_LIMITS[key]] = _number(text, key, number)
     return Budget(**values)
+
+
+def _number(text: str, key: str, number: str) -> float:
+    try:
+        value = int(number) if key in {"requests", "tokens"} else float(number)
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        raise InputError(
+            f"--budget {text}: expected a number from 0 on", hint=f"for example: --budget {key}=100"
+        )
+    return value
 
 
 def build_instruction(

@@ -166,6 +166,17 @@ def test_predictions_of_codefusion(tmp_path):
     assert "codefusion-bash: no pairs named" in refused("codefusion-bash", tmp_path / "told.jsonl")
 
 
+def test_predictions_of_nothing_and_unknown_languages_are_refused(tmp_path):
+    pair = {"id": "bash/test/0", "lang": "bash", "nl": "list", "code": "ls", "split": "test"}
+    suite = written(tmp_path / "pairs.jsonl", [pair])
+    told = written(tmp_path / "told.jsonl", [{"id": "bash/test/9", "predictions": ["ls"]}])
+    said = refused("codefusion-bash", told, "--suite-file", suite).replace("\n", " ")
+    assert "no prediction of any of 1 pairs" in said
+    said = refused("codefusion-klingon", told, "--suite-file", suite).replace("\n", " ")
+    assert "codefusion-klingon: no such language" in said
+    assert "codefusion-python" in said
+
+
 def test_a_suite_named_with_its_file_is_that_suite(suite, samples, tmp_path):
     row = {
         "task_id": 7, "text": "Add one.", "code": "def one(x):\r\n    return x + 1", "test_setup_code": "",

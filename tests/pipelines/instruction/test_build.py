@@ -365,7 +365,8 @@ def test_models_and_limits_are_read_from_options():
         ([], ["request=5"], "expected KEY=NUMBER"),
         ([], ["requests=many"], "expected a number"),
         ([], ["price=5"], "a limit on the price without prices"),
-        ([], ["requests=-1"], "max_requests is -1"),
+        ([], ["requests=-1"], "requests=-1: expected a number from 0 on"),
+        ([], ["read=inf"], "read=inf: expected a number from 0 on"),
     ],
 )
 def test_wrong_models_and_limits_are_refused(models, limits, said):
