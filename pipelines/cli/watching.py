@@ -51,7 +51,19 @@ def watched(root: Place, *, quiet: bool, progress: str, log: str) -> Iterator[Wa
     ):
         tickers = [Ticker(sys.stderr)] if progress == "json" else []
         observers: tuple[Observer, ...] = (notes, *logs, *tickers, *traces)
-        yield Watching(Display(Console(), quiet, observers), Book(submitted=notes.submitted))
+        with _interrupted(told="json" not in (progress, log)):
+            yield Watching(Display(Console(), quiet, observers), Book(submitted=notes.submitted))
+
+
+@contextmanager
+def _interrupted(*, told: bool) -> Iterator[None]:
+    """Say that nothing is lost where somebody stops the job."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if told:
+            typer.echo("interrupted: what is finished is kept, the same command goes on", err=True)
+        raise
 
 
 @contextmanager

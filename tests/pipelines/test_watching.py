@@ -98,6 +98,31 @@ def test_the_environment_can_ask_for_logs(folder, tree):
     assert not (folder / "no").exists()
 
 
+@pytest.mark.parametrize("more", [(), ("--log", "json")], ids=["people", "machines"])
+def test_who_interrupts_a_job_is_told_that_nothing_is_lost(more, folder, tree, tmp_path):
+    prelude = (
+        "import pipelines.build\n"
+        "def stopped(self): raise KeyboardInterrupt\n"
+        "pipelines.build.Build._measure = stopped"
+    )
+    done = command(
+        "build",
+        recipe(folder),
+        "--input",
+        str(tree),
+        "--output",
+        str(tmp_path / "out"),
+        *more,
+        prelude=prelude,
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    said = "interrupted: what is finished is kept, the same command goes on"
+    assert (said in done.stderr.splitlines()) is (more == ())
+    assert all(line.startswith("{") for line in done.stderr.splitlines() if more)
+    assert not list((tmp_path / "out").rglob(".lease"))
+
+
 @pytest.mark.parametrize("option", ["--progress", "--log"])
 def test_another_kind_is_refused(folder, tree, option):
     done = command(
