@@ -203,12 +203,12 @@ def outputs_fingerprint(commit: Mapping[str, Any]) -> str:
 
 
 def read_json(place: Place, name: str) -> dict[str, Any] | None:
-    """A small JSON file, or None where it is missing or not JSON."""
+    """A small JSON file, or None where it is missing (or has just gone) or not JSON."""
     if not place.exists(name):
         return None
     try:
         data: dict[str, Any] = orjson.loads(place.read(name))
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, FileNotFoundError):
         return None
     return data
 

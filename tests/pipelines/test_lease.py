@@ -13,6 +13,7 @@ from columns.errors import OutputError
 from columns.files import Place
 from pipelines import lease as leasing
 from pipelines.lease import PATIENCE, leased
+from pipelines.stage import read_json
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -151,6 +152,11 @@ def test_of_several_that_overtake_one_gets_it(tmp_path):
     for thread in threads:
         thread.join()
     assert (len(won), len(lost)) == (1, 3)
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_none(root, monkeypatch):
+    monkeypatch.setattr(Place, "exists", lambda *_: True)
+    assert read_json(root.child(".lease"), "000001.json") is None
 
 
 def test_a_damaged_lease_is_overtaken(root):

@@ -54,7 +54,8 @@ def test_the_first_reason_counts_and_an_end_is_explained(said, problem, ended, o
 
 @pytest.mark.parametrize(
     ("code", "complained", "problem"),
-    [(0, "MemoryError", ""), (1, "Traceback\nMemoryError\n", "memory"), (1, "MemoryError: no", "exception"),
+    [(0, "MemoryError", ""), (1, "Traceback\nMemoryError\n", "memory"), (1, "x\nMemoryError: no", "memory"),
+     (1, "ValueError: MemoryError", "exception"), (1, "MemoryErrors", "exception"),
      (65, "MemoryError", "syntax"), (3, "", "exception")],
 )  # fmt: skip
 def test_how_a_script_ended(code, complained, problem):
