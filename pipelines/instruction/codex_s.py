@@ -41,7 +41,7 @@ from instruct.models import Cost, ModelConfig
 from instruct.problems import PROBLEM, by_task, humaneval_row, leaked, problem_table, read_contest
 from instruct.sandbox import Limits
 from instruct.tracing import Project, TraceConfig, funnel, revision, trace_project
-from pipelines.instruction.asking import asking
+from pipelines.instruction.asking import asking, highest_cost
 from pipelines.instruction.steps import INPUTS, WHOLE, Context, Made, Step
 from pipelines.instruction.systems import Needs, System
 from shards.tokenizers import Tokenizer, TokenizerConfig, load_tokenizer, make_tokenizer
@@ -205,8 +205,11 @@ def _given(path: str, known: Collection[str]) -> Iterator[dict[str, Any]]:
 
 
 def _asked(context: Context, kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    with asking(context, SAMPLES, context.config.sampler) as model:
-        answers = model.answer([question(row) for row in kept])
+    prompts, sampler = [question(row) for row in kept], context.config.sampler
+    if "://" in context.models.sources[SAMPLES]:
+        context.say(f"model {SAMPLES}: at most {highest_cost(context, SAMPLES, sampler, prompts)}")
+    with asking(context, SAMPLES, sampler) as model:
+        answers = model.answer(prompts)
     return [_sample(one.prompt_id, one.sample_ix, one.text, one.problem) for one in answers]
 
 

@@ -26,6 +26,7 @@ from pipelines.instruction.recipe import instruction_names, load_instruction
 from pipelines.instruction.steps import ModelAccess
 from pipelines.instruction.story import tell
 from pipelines.progress import Display
+from tests.instruct.models.chatserver import serving
 
 pytestmark = pytest.mark.skipif(
     isolation_problem() is not None, reason=f"no isolation here: {isolation_problem()}"
@@ -96,10 +97,10 @@ def folder(tmp_path_factory):
     return place
 
 
-def build(folder, output, *given, model=None, changes=CHANGES, workers=1):
+def build(folder, output, *given, model=None, changes=CHANGES, workers=1, file=None):
     inputs = read_inputs(given, SYSTEM.roles)
     access = ModelAccess({"samples": str(model)} if model else {})
-    console = Console(width=200, record=True, file=StringIO())
+    console = Console(width=200, record=True, file=file or StringIO())
     options = InstructionOptions(inputs, Place(str(folder / output)), access)
     engine = Engine("DirectRunner", workers, "threads")
     InstructionBuild(load_instruction("codex-s", changes), options, engine, Display(console)).run()
@@ -222,6 +223,19 @@ def test_contests_alone_with_a_file_of_samples(folder):
     out = build(folder, "alone", *given, changes=(*CHANGES, "contamination.suites=[]"))
     names = [row["task_id"] for row in lines(out / "export" / "codex-s.jsonl")]
     assert names == ["apps/hard", "apps/leak", "apps/twice"]
+
+
+def test_a_live_model_s_cost_is_said_before_it_is_asked(folder):
+    given, said = f"contest={folder / 'contest'}", StringIO()
+    with serving(lambda asked: "pass") as server:
+        seen = []
+        server.text = lambda asked: (seen.append(said.getvalue()), "pass")[1]
+        build(folder, "live", given, model=server.url, file=said)
+    assert seen
+    assert all("model samples: at most" in one for one in seen)
+    assert f"{len(server.asked):,} requests" in said.getvalue()
+    table = pq.read_table(folder / "live" / "sampled")
+    assert set(table["completion"].to_pylist()) == {"pass"}
 
 
 def test_somebody_must_answer(folder):
