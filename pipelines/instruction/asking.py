@@ -47,12 +47,18 @@ class Asking:
         `EnvironmentProblem` where every request failed: such a step is not finished, so that the next run asks again.
         """
         answers = self.model.answer(prompts)
-        if answers and all(one.problem in UNANSWERED for one in answers):
+        failed = sum(one.problem in UNANSWERED for one in answers)
+        if answers and failed == len(answers):
             raise EnvironmentProblem(
                 f"{self.role}: none of {len(answers):,} requests had a usable answer ({answers[-1].problem})",
                 hint="look at the server and its address; then run the same command again",
             )
         self.counts.update(f"answer {one.problem}" for one in answers if one.problem)
+        if failed:
+            self.context.say(
+                f"{self.role}: {failed:,} of {len(answers):,} requests had no usable answer, their rows are marked; "
+                "to ask these again, remove the step's folder and run the same command"
+            )
         missing = sum(one.problem == _NOT_RECORDED for one in answers)
         if missing:
             self._told(prompts, answers, missing)

@@ -59,12 +59,15 @@ class Flaky:
 
 
 def test_a_step_whose_every_request_failed_is_not_finished(tmp_path):
-    place = context(tmp_path / "out")
+    said = []
+    place = context(tmp_path / "out", said)
     with pytest.raises(EnvironmentProblem, match="oracle: none of 3 requests had a usable answer"):
         Asking(Flaky("failed", "not_json", "failed"), place, "oracle").answer(PROMPTS)
     some = Asking(Flaky("failed", "", "refused"), place, "oracle")
     assert [one.problem for one in some.answer(PROMPTS)] == ["failed", "", "refused"]
     assert some.counts == {"answer failed": 1, "answer refused": 1}
+    assert len(said) == 1
+    assert said[0].startswith("oracle: 1 of 3 requests had no usable answer")
     assert Asking(Flaky(), place, "oracle").answer([]) == []
 
 
