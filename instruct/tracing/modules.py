@@ -40,11 +40,8 @@ class Statement:
 
     def needs(self, *, future: bool) -> frozenset[str]:
         """Names that it reads from its module or the builtins, in its own code or in functions in it."""
-        text = (
-            _lazy(self.text)
-            if any(isinstance(one, _COMPREHENSIONS) for one in ast.walk(self.node))
-            else self.text
-        )
+        has_own_names = any(isinstance(one, _COMPREHENSIONS) for one in ast.walk(self.node))
+        text = _lazy(self.text) if has_own_names else self.text
         source = f"from __future__ import annotations\n{text}" if future else text
         return frozenset(_globals(symtable.symtable(source, "<statement>", "exec")))
 

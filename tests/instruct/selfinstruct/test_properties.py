@@ -60,7 +60,9 @@ LINES = st.sampled_from(["add two whole numbers", "sort a list of words", "too s
 
 
 def asked(answers):
-    leaks = lambda texts: [["s/1"] if "leak" in text else [] for text in texts]  # noqa: E731
+    def leaks(texts):
+        return [["s/1"] if "leak" in text else [] for text in texts]
+
     table, counts = questions(answers, QuestionConfig(), leaks)
     return table.to_pylist(), counts
 
